@@ -114,12 +114,24 @@ static struct lane *lane_new(struct transfers *ts, struct endpoint *e)
     return lane;
 }
 
+// Connections that are kept, of all lanes together: twice as many as attempts may run.
+// Those of HTTP/2 carry several attempts each: at most half of them are in lanes.
+static void limit_common(struct transfers *ts, size_t n_in_lanes)
+{
+    size_t max_inflight = ts->config->max_inflight;
+    size_t in_lanes = n_in_lanes < max_inflight ? n_in_lanes : max_inflight;
+    long common_max = (long)(max_inflight * 2 - in_lanes);
+
+    if (common_max == ts->common_max)
+        return;
+    ts->common_max = common_max;
+    curl_multi_setopt(ts->common->multi, CURLMOPT_MAXCONNECTS, common_max);
+}
+
 void lanes_start(struct transfers *ts)
 {
     ts->common = lane_new(ts, NULL);
-    // Kept connections: twice as many as attempts may run.
-    curl_multi_setopt(ts->common->multi, CURLMOPT_MAXCONNECTS,
-                      (long)ts->config->max_inflight * 2);
+    limit_common(ts, 0);
 }
 
 // Whether the request may join those in flight.
@@ -289,6 +301,41 @@ static void look_at_endpoint(struct transfers *ts, struct endpoint *e,
     }
 }
 
+// Connections in all lanes besides the common one; and the lane that was not used for the
+// longest of those in which nothing is in flight, or NULL.
+static size_t count_connections(const struct transfers *ts,
+                                struct lane **idlest)
+{
+    size_t n = 0;
+
+    *idlest = NULL;
+    for (struct hash_node *h = hash_map_next(&ts->endpoints, NULL); h != NULL;
+         h = hash_map_next(&ts->endpoints, h)) {
+        const struct endpoint *e = HASH_OBJECT(h, struct endpoint, node);
+
+        for (struct lane *lane = LIST_FIRST(&e->lanes, struct lane, node);
+             lane != NULL; lane = LIST_NEXT(lane, struct lane, node)) {
+            n += lane->n_connections;
+            if (lane->n_inflight == 0 &&
+                (*idlest == NULL || lane->used_at_us < (*idlest)->used_at_us))
+                *idlest = lane;
+        }
+    }
+    return n;
+}
+
+// Frees idle lanes until the others keep no more connections than they may.
+static void limit_lanes(struct transfers *ts)
+{
+    struct lane *idlest;
+    size_t n;
+
+    while ((n = count_connections(ts, &idlest)) > ts->config->max_inflight &&
+           idlest != NULL)
+        free_lane(idlest);
+    limit_common(ts, n);
+}
+
 void lanes_look(struct transfers *ts, int64_t now_us)
 {
     int64_t slow_us = now_us - SLOW_US;
@@ -304,4 +351,5 @@ void lanes_look(struct transfers *ts, int64_t now_us)
         if (t->begun_at_us < slow_us)
             t->lane->is_slow = true;
     }
+    limit_lanes(ts);
 }

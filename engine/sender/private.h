@@ -53,7 +53,8 @@ struct lane {
     struct endpoint *endpoint; // NULL: this is the common lane
     uint64_t hook_no;          // of the attempts in flight, or of the last one
     size_t n_inflight;
-    int64_t made_at_us; // monotonic, like the others
+    size_t n_connections; // open ones
+    int64_t made_at_us;   // monotonic, like the others
     int64_t used_at_us;
     int64_t credit_bytes; // how much its connections may bring
     struct ending
@@ -106,6 +107,7 @@ struct transfers {
     struct hash_map endpoints; // that speak HTTP/2
     size_t n_endpoints;
     size_t n_lanes;              // besides the common one
+    long common_max;             // connections that the common lane may keep
     CURLSH *shares[SHARES];      // NULL: not made yet
     const struct config *config; // borrowed
     void (*done)(void *data, const struct outcome *outcome); // transfer_done
@@ -148,8 +150,8 @@ void lane_enter(struct lane *lane, const struct order *order);
 void lane_leave(struct transfer *t, bool is_sound);
 // A response has begun.
 void lane_answered(struct transfer *t);
-// Marks slow lanes, and frees lanes that are not used any more. Called some times a
-// second, outside of libcurl.
+// Marks slow lanes, and frees lanes that are not used any more, or that keep more
+// connections than may be kept. Called some times a second, outside of libcurl.
 void lanes_look(struct transfers *ts, int64_t now_us);
 
 // transfer_sockets.c

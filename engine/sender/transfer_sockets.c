@@ -257,6 +257,7 @@ static void on_sock_closed(uv_handle_t *handle)
 static void sock_drop(struct transfers *ts, struct sock *s)
 {
     ts->socks[s->fd] = NULL;
+    s->lane->n_connections -= s->is_connection;
     uv_close((uv_handle_t *)&s->poll, on_sock_closed);
 }
 
@@ -285,6 +286,7 @@ static struct sock *sock_add(struct lane *lane, curl_socket_t fd)
     s->lane = lane;
     s->fd = fd;
     s->is_connection = is_connection(fd);
+    lane->n_connections += s->is_connection;
     if (uv_poll_init_socket(ts->loop, &s->poll, fd) != 0)
         log_panic("a socket cannot be added to the event loop", "fd=%d", fd);
     s->poll.data = s;
