@@ -134,6 +134,14 @@ void lanes_start(struct transfers *ts)
     limit_common(ts, 0);
 }
 
+struct lane *lane_alone(struct transfers *ts)
+{
+    struct lane *lane = lane_new(ts, NULL);
+
+    lane->is_alone = true;
+    return lane;
+}
+
 // Whether the request may join those in flight.
 static bool may_join(const struct lane *lane, const struct order *order)
 {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // transfer.c — makes HTTP attempts: libcurl's multi interface on a libuv loop.
 //
-// Happy path: an order is copied into a free transfer, whose easy handle keeps
-// its options from the last use; libcurl takes a kept connection or makes one;
-// header and body come through callbacks; the outcome goes to the owner and
-// the transfer back to the free list.
+// Happy path: an order is copied into a free transfer. If a connection of HTTP/1.1 is kept,
+// exchange.c speaks on it; else libcurl makes one, by a handle that keeps its options from
+// the last use. What may become HTTP/2, and what goes through a proxy or has a client
+// certificate, is libcurl's from beginning to end: header and body come through callbacks.
+// The outcome goes to the owner and the transfer back to the free list.
 //
 // If it fails: libcurl's code becomes an error class. A kept connection that the
 // receiver closed before it answered a byte is no failure: there is one more try,
@@ -31,18 +32,11 @@
 #include "engine/sender/local_addresses.h"
 #include "engine/sender/private.h"
 
-#define DNS_CACHE_S      30L
 #define BODY_GRACE_US    INT64_C(5000000) // after the header block
 #define CHUNK_BYTES      ((size_t)64 * 1024)
 #define LOOK_MS          250
 #define TRIES_MAX        2
-#define USER_AGENT       "posthorn/" POSTHORN_VERSION
 #define HTTP_MISDIRECTED 421
-
-static bool has_proxy(const struct transfers *ts)
-{
-    return ts->config->egress_proxy[0] != '\0';
-}
 
 // --- permitted addresses ---
 
@@ -151,6 +145,91 @@ static int on_request_ready(void *data, char *peer, char *local, int peer_port,
     return CURL_PREREQFUNC_OK;
 }
 
+// --- beginning ---
+
+static void set_callbacks(struct transfer *t)
+{
+    struct transfers *ts = t->owner;
+    CURL *easy = t->easy;
+
+    SET(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    SET(easy, CURLOPT_OPENSOCKETDATA, t);
+    SET(easy, CURLOPT_CLOSESOCKETFUNCTION, transfer_close_socket);
+    SET(easy, CURLOPT_CLOSESOCKETDATA, ts);
+    SET(easy, CURLOPT_PREREQFUNCTION, on_request_ready);
+    SET(easy, CURLOPT_PREREQDATA, t);
+    transfer_expect(t);
+}
+
+// Makes a handle for a transfer that has none: a connection may have taken it.
+static void need_handle(struct transfer *t)
+{
+    if (t->easy != NULL)
+        return;
+    t->easy = curl_easy_init();
+    if (t->easy == NULL)
+        log_panic("a libcurl handle cannot be made", "");
+    t->share = NULL;
+    t->wants_fresh = false;
+    t->connects_only = false;
+    t->forbids_reuse = false;
+    t->has_certificate = false;
+    options_init(t);
+    set_callbacks(t);
+}
+
+static void set_http_version(struct transfer *t, long http_version)
+{
+    if (http_version != t->http_version)
+        SET(t->easy, CURLOPT_HTTP_VERSION, http_version);
+    t->http_version = http_version;
+    if (is_tls(t))
+        tls_share(t, endpoint_name(str_of(t->copy.at)));
+}
+
+// Prepares a connection for exchange.c.
+static void set_connection(struct transfer *t)
+{
+    need_handle(t);
+    SET(t->easy, CURLOPT_HTTPHEADER, NULL); // of an earlier attempt
+    options_clear_certificate(t);
+    set_http_version(t, CURL_HTTP_VERSION_1_1);
+    if (is_tls(t))
+        t->lane = lane_alone(t->owner);
+}
+
+// Has libcurl make the attempt, or only its connection. The URL is that in the copy.
+static void begin(struct transfer *t)
+{
+    CURLcode url_code;
+    CURLMcode code;
+
+    if (t->uses_exchange)
+        set_connection(t);
+    if (t->uses_exchange != t->connects_only)
+        SET(t->easy, CURLOPT_CONNECT_ONLY, t->uses_exchange ? 1L : 0L);
+    t->connects_only = t->uses_exchange;
+    SET(t->easy, CURLOPT_CONNECTTIMEOUT_MS, t->connect_timeout_ms);
+    SET(t->easy, CURLOPT_TIMEOUT_MS, t->request_timeout_ms);
+    url_code = curl_easy_setopt(t->easy, CURLOPT_URL, t->copy.at);
+    code = curl_multi_add_handle(t->lane->multi, t->easy);
+    if (url_code != CURLE_OK || code != CURLM_OK) {
+        log_panic("an attempt cannot be started", "reason=%s",
+                  curl_multi_strerror(code));
+    }
+}
+
+// The attempt has ended, or its first try: libcurl lets go of it.
+static void let_go(struct transfer *t)
+{
+    struct lane *lane = t->lane;
+
+    curl_multi_remove_handle(lane->multi, t->easy);
+    t->lane = lane->is_alone ? t->owner->common : lane;
+    if (lane->is_alone)
+        lane_unwatch(lane);
+}
+
 // --- ending ---
 
 // Whether any byte of a response came, even if no whole line. For HTTP/2, libcurl counts
@@ -173,6 +252,11 @@ static bool was_stale(const struct transfer *t, CURLcode code)
 {
     long n_new_connections = 0;
 
+    if (t->has_exchange) {
+        return t->is_reused && !t->response.has_byte &&
+               (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR ||
+                code == CURLE_SEND_ERROR);
+    }
     if (t->is_second_try || t->n_tries >= TRIES_MAX || t->n_response_lines > 0)
         return false;
     if (code == CURLE_HTTP2)
@@ -186,17 +270,16 @@ static bool was_stale(const struct transfer *t, CURLcode code)
 
 static void try_again(struct transfer *t)
 {
-    CURLMcode code;
-
     t->is_second_try = true;
     t->message[0] = '\0';
-    want_fresh(t, true);
-    curl_multi_remove_handle(t->lane->multi, t->easy);
-    code = curl_multi_add_handle(t->lane->multi, t->easy);
-    if (code != CURLM_OK) {
-        log_panic("an attempt cannot be started", "reason=%s",
-                  curl_multi_strerror(code));
+    if (t->has_exchange) {
+        exchange_leave(t, false);
+        t->has_exchange = false;
+    } else {
+        want_fresh(t, true);
+        let_go(t);
     }
+    begin(t);
 }
 
 // Whether the connection may carry further requests: not if there was no response, if it
@@ -213,10 +296,14 @@ static void finish(struct transfer *t, CURLcode code)
     struct outcome outcome = transfer_outcome(t, code);
     bool is_sound = is_sound_end(&outcome);
 
-    // Elsewhere the connection carries other requests, which may still be answered.
-    if (!is_sound && t->lane->endpoint == NULL)
-        connection_cut(t);
-    curl_multi_remove_handle(t->lane->multi, t->easy);
+    if (t->has_exchange) {
+        exchange_leave(t, is_sound);
+    } else {
+        // Elsewhere the connection carries other requests, which may still be answered.
+        if (!is_sound && t->lane->endpoint == NULL)
+            transfer_cut(t);
+        let_go(t);
+    }
     lane_leave(t, is_sound);
     list_remove(&ts->inflight, &t->node);
     ts->n_inflight--;
@@ -234,19 +321,34 @@ static void on_finished(struct transfer *t, CURLcode code)
     }
 }
 
+// libcurl is done with a transfer: it has connected, or the attempt has ended.
+static void on_done(struct transfer *t, CURLcode code)
+{
+    if (code == CURLE_OK && t->uses_exchange) {
+        if (exchange_begin(t))
+            return;
+        t->was_gone = !t->is_ours;
+        code = t->is_ours ? CURLE_COULDNT_CONNECT : CURLE_RECV_ERROR;
+    }
+    on_finished(t, code);
+}
+
 static void reap(struct lane *lane)
 {
+    bool is_last = false;
     CURLMsg *msg;
     int n_left;
 
-    while ((msg = curl_multi_info_read(lane->multi, &n_left)) != NULL) {
+    while (!is_last &&
+           (msg = curl_multi_info_read(lane->multi, &n_left)) != NULL) {
         CURLcode code = msg->data.result; // msg is gone after the removal
         char *t = NULL;
 
         if (msg->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &t);
-        on_finished((struct transfer *)(void *)t, code);
+        is_last = lane->is_alone; // and will be gone
+        on_done((struct transfer *)(void *)t, code);
     }
 }
 
@@ -264,150 +366,22 @@ static void on_look_timer(uv_timer_t *timer)
             finish(t, CURLE_OPERATION_TIMEDOUT); // closes the connection
     }
     sockets_look(ts);
+    connections_look(ts, now_us);
     lanes_look(ts, now_us);
 }
 
 // --- starting ---
-
-static void set_callbacks(struct transfer *t)
-{
-    struct transfers *ts = t->owner;
-    CURL *easy = t->easy;
-
-    SET(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-    SET(easy, CURLOPT_OPENSOCKETDATA, t);
-    SET(easy, CURLOPT_CLOSESOCKETFUNCTION, transfer_close_socket);
-    SET(easy, CURLOPT_CLOSESOCKETDATA, ts);
-    SET(easy, CURLOPT_PREREQFUNCTION, on_request_ready);
-    SET(easy, CURLOPT_PREREQDATA, t);
-    transfer_expect(t);
-}
-
-// Verification is always on: there is no setting that turns it off.
-static void set_tls_options(struct transfer *t)
-{
-    struct transfers *ts = t->owner;
-    CURL *easy = t->easy;
-
-    SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    if (ts->authorities.data != NULL)
-        SET(easy, CURLOPT_CAINFO_BLOB, &ts->authorities);
-}
-
-static void set_connection_options(CURL *easy)
-{
-    SET(easy, CURLOPT_NOSIGNAL, 1L);
-    SET(easy, CURLOPT_PATH_AS_IS, 1L);
-    SET(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-    SET(easy, CURLOPT_TCP_NODELAY, 1L);
-    SET(easy, CURLOPT_DNS_CACHE_TIMEOUT, DNS_CACHE_S);
-    SET(easy, CURLOPT_MAXAGE_CONN, CONNECTION_IDLE_S);
-    SET(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_S);
-}
-
-// Sets the options that are the same for every attempt.
-// NOLINTNEXTLINE(readability-function-size): libcurl's macros count as code
-static void set_fixed_options(struct transfer *t)
-{
-    CURL *easy = t->easy;
-
-    SET(easy, CURLOPT_PRIVATE, (char *)t);
-    SET(easy, CURLOPT_ERRORBUFFER, t->message);
-    SET(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    // An empty value: no proxy from the environment. With a proxy, nothing bypasses it.
-    SET(easy, CURLOPT_PROXY, t->owner->config->egress_proxy);
-    SET(easy, CURLOPT_NOPROXY, has_proxy(t->owner) ? "" : "*");
-    SET(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    SET(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    SET(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-    SET(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
-    t->http_version = CURL_HTTP_VERSION_1_1;
-    SET(easy, CURLOPT_HTTP_VERSION, t->http_version);
-    SET(easy, CURLOPT_USERAGENT, USER_AGENT);
-    SET(easy, CURLOPT_POST, 1L);
-}
 
 static struct transfer *transfer_new(struct transfers *ts)
 {
     struct transfer *t = xcalloc(1, sizeof(*t));
 
     t->owner = ts;
-    t->easy = curl_easy_init();
-    if (t->easy == NULL)
-        log_panic("a libcurl handle cannot be made", "");
     buf_init(&t->copy, 0);
     buf_init(&t->response_headers, RESPONSE_HEADERS_MAX_BYTES);
     buf_init(&t->response_body, RESPONSE_BODY_MAX_BYTES);
-    set_fixed_options(t);
-    set_connection_options(t->easy);
-    set_tls_options(t);
-    set_callbacks(t);
+    exchange_init(t);
     return t;
-}
-
-// The list's nodes are in the transfer and point into the copy: no allocation, and
-// libcurl does not free a list that it was lent. An empty "Expect:" switches off
-// libcurl's own "Expect: 100-continue".
-static struct curl_slist *link_headers(struct transfer *t, char *at,
-                                       size_t n_bytes)
-{
-    static char no_expect[] = "Expect:";
-    size_t n = 0;
-
-    t->headers[n++].data = no_expect;
-    for (const char *end = at + n_bytes; at < end && n < HEADERS_MAX;
-         at += strlen(at) + 1)
-        t->headers[n++].data = at;
-    for (size_t i = 0; i < n; i++)
-        t->headers[i].next = i + 1 < n ? &t->headers[i + 1] : NULL;
-    return t->headers;
-}
-
-static struct curl_blob blob_of(struct str pem)
-{
-    // libcurl copies it. NOLINTNEXTLINE(performance-no-int-to-ptr): const away
-    return (struct curl_blob){ (void *)(uintptr_t)pem.at, pem.n_bytes,
-                               CURL_BLOB_COPY };
-}
-
-// Sets or clears the client certificate. libcurl shares no connection between different
-// client certificates.
-static void set_certificate(struct transfer *t, const struct order *order)
-{
-    struct curl_blob certificate = blob_of(order->client_cert);
-    struct curl_blob key = blob_of(order->client_key);
-    bool has_one = order->client_cert.n_bytes > 0;
-
-    if (!has_one && !t->has_certificate)
-        return;
-    SET(t->easy, CURLOPT_SSLCERT_BLOB, has_one ? &certificate : NULL);
-    SET(t->easy, CURLOPT_SSLKEY_BLOB, has_one ? &key : NULL);
-    t->has_certificate = has_one;
-}
-
-static void set_order(struct transfer *t, const struct order *order)
-{
-    struct buf *copy = &t->copy;
-    size_t headers_at = order->url.n_bytes + 1;
-    size_t body_at = headers_at + order->headers.n_bytes;
-
-    buf_reset(copy);
-    buf_put_str(copy, order->url);
-    buf_putc(copy, '\0');
-    buf_put_str(copy, order->headers);
-    buf_put_str(copy, order->body);
-    SET(t->easy, CURLOPT_HTTPHEADER,
-        link_headers(t, copy->at + headers_at, order->headers.n_bytes));
-    SET(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)order->body.n_bytes);
-    SET(t->easy, CURLOPT_POSTFIELDS, copy->at + body_at); // also sets POST
-    if (order->is_get)
-        SET(t->easy, CURLOPT_HTTPGET, 1L);
-    SET(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)order->connect_timeout_ms);
-    SET(t->easy, CURLOPT_TIMEOUT_MS, (long)order->request_timeout_ms);
-    set_certificate(t, order);
 }
 
 static struct transfer *take_transfer(struct transfers *ts)
@@ -424,26 +398,12 @@ static struct transfer *take_transfer(struct transfers *ts)
     return t;
 }
 
-static void set_lane(struct transfer *t, const struct order *order)
-{
-    long http_version;
-
-    t->lane = lane_of(t->owner, order, &http_version);
-    lane_enter(t->lane, order);
-    if (http_version != t->http_version)
-        SET(t->easy, CURLOPT_HTTP_VERSION, http_version);
-    t->http_version = http_version;
-    if (str_starts(order->url, STR("https:")))
-        tls_share(t, endpoint_name(order->url));
-}
-
 static void forget_last(struct transfer *t)
 {
-    want_fresh(t, false);
     t->is_second_try = false;
-    // An earlier use may have set it.
-    if (t->n_length_headers > 0 || t->has_encoding_header)
-        SET(t->easy, CURLOPT_FORBID_REUSE, 0L);
+    t->is_unclear = false;
+    t->has_exchange = false;
+    t->is_reused = false;
     t->started_at_us = clock_now_us();
     t->begun_at_us = clock_mono_us();
     t->first_line_at_us = 0;
@@ -466,22 +426,61 @@ static void forget_last(struct transfer *t)
     buf_reset(&t->response_body);
 }
 
+// Whether exchange.c speaks the order's request. libcurl speaks what may become HTTP/2,
+// with a proxy, and with a client certificate, for which it chooses the connections.
+static bool suits_exchange(const struct transfers *ts,
+                           const struct order *order)
+{
+    return !has_proxy(ts) && order->client_cert.n_bytes == 0 &&
+           (str_starts(order->url, STR("http://")) ||
+            (str_starts(order->url, STR("https://")) && !ts->offers_http2));
+}
+
+// A kept connection may have been made under other rules.
+static bool may_reuse(struct transfer *t, const struct connection *c)
+{
+    bool is_permitted =
+        permits(t, (const struct sockaddr *)&c->peer, c->is_self);
+
+    t->was_blocked = false; // a new connection is judged by itself
+    return is_permitted;
+}
+
+// Has libcurl make the whole attempt.
+static void start_whole(struct transfer *t, const struct order *order)
+{
+    long http_version;
+
+    need_handle(t);
+    want_fresh(t, false);
+    if (t->forbids_reuse)
+        SET(t->easy, CURLOPT_FORBID_REUSE, 0L);
+    t->forbids_reuse = false;
+    options_set(t, order);
+    t->lane = lane_of(t->owner, order, &http_version);
+    lane_enter(t->lane, order);
+    set_http_version(t, http_version);
+    begin(t);
+}
+
 void transfers_start(struct transfers *ts, const struct order *order)
 {
     struct transfer *t = take_transfer(ts);
-    CURLcode url_code;
-    CURLMcode code;
 
     forget_last(t);
     t->no = order->no;
-    set_order(t, order);
-    set_lane(t, order);
-    url_code = curl_easy_setopt(t->easy, CURLOPT_URL, t->copy.at);
-    code = curl_multi_add_handle(t->lane->multi, t->easy);
-    if (url_code != CURLE_OK || code != CURLM_OK) {
-        log_panic("an attempt cannot be started", "reason=%s",
-                  curl_multi_strerror(code));
+    t->connect_timeout_ms = (long)order->connect_timeout_ms;
+    t->request_timeout_ms = (long)order->request_timeout_ms;
+    t->uses_exchange = suits_exchange(ts, order);
+    if (!t->uses_exchange) {
+        start_whole(t, order);
+        return;
     }
+    exchange_prepare(t, order);
+    t->lane = ts->common;
+    lane_enter(t->lane, order);
+    if (!exchange_reuse(t, may_reuse))
+        begin(t);
 }
 
 // Reads ca_file once, while it can be opened: a sender is sandboxed later. The file was
@@ -531,8 +530,10 @@ struct transfers *transfers_new(struct uv_loop_s *loop,
     ts->offers_http2 = offers_http2(config);
     ts->done = done;
     ts->reap = reap;
+    ts->ended = on_finished;
     ts->data = data;
     tls_start();
+    exchange_start(ts);
     ts->local = local_addresses_new(config);
     read_authorities(ts);
     lanes_start(ts);

@@ -53,20 +53,10 @@ enum {
     ALERT_NO_APPLICATION_PROTOCOL = 120,
 };
 
-static bool is_https(const struct transfer *t)
-{
-    return str_starts(str_of(t->copy.at), STR("https:"));
-}
-
 // Without a request that was about to leave, there was no whole handshake.
 static bool ended_at_once(const struct transfer *t)
 {
     return t->was_gone || t->n_tries == 0;
-}
-
-static bool has_proxy(const struct transfer *t)
-{
-    return t->owner->config->egress_proxy[0] != '\0';
 }
 
 // Whether the proxy made no connection to the receiver.
@@ -74,7 +64,7 @@ static bool ended_at_proxy(const struct transfer *t)
 {
     long status = 0;
 
-    if (!has_proxy(t) || !is_https(t) || t->n_tries > 0)
+    if (!has_proxy(t->owner) || !is_tls(t) || t->n_tries > 0)
         return false;
     curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &status);
     return status < 200 || status > 299;
@@ -96,7 +86,7 @@ static enum error_class class_of_break(const struct transfer *t, CURLcode code)
         return ERROR_CONNECT;
     // With TLS 1.3 a receiver refuses the client's certificate, or its absence, after
     // the client's part of the handshake.
-    if (is_https(t) && (ended_at_once(t) || ending->alert != 0))
+    if (is_tls(t) && (ended_at_once(t) || ending->alert != 0))
         return ERROR_TLS;
     if (ending->has_flooded)
         return ERROR_PROTOCOL;
@@ -151,8 +141,8 @@ static enum error_class class_of(const struct transfer *t, CURLcode code)
 
 static const char *words_of_dns(const struct transfer *t)
 {
-    return has_proxy(t) ? "the name of the proxy cannot be resolved"
-                        : "the name of the host cannot be resolved";
+    return has_proxy(t->owner) ? "the name of the proxy cannot be resolved"
+                               : "the name of the host cannot be resolved";
 }
 
 static const char *words_of_connect(const struct transfer *t)
@@ -169,7 +159,7 @@ static const char *words_of_connect(const struct transfer *t)
     curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &reason);
     switch (reason) {
     case ECONNREFUSED:
-        return has_proxy(t)
+        return has_proxy(t->owner)
                    ? "the proxy's address refuses connections (ECONNREFUSED)"
                    : "the receiver's address refuses connections "
                      "(ECONNREFUSED)";
@@ -201,8 +191,8 @@ static const char *words_of_timeout(const struct transfer *t)
         return "the name of the host was not resolved in time";
     if (figure_of(t, CURLINFO_CONNECT_TIME_T) == 0)
         return "no connection was made in time";
-    return is_https(t) ? "the TLS handshake did not end in time"
-                       : "the receiver did not answer in time";
+    return is_tls(t) ? "the TLS handshake did not end in time"
+                     : "the receiver did not answer in time";
 }
 
 static const char *words_of_verification(const struct transfer *t)

@@ -19,13 +19,21 @@ enum { HTTP_NO_CONTENT = 204, HTTP_NOT_MODIFIED = 304 };
 
 // --- the response ---
 
+static long status_of(const struct transfer *t)
+{
+    long status = t->response.status;
+
+    if (!t->has_exchange)
+        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status;
+}
+
 static void end_header_block(struct transfer *t)
 {
-    long status = 0;
+    long status = status_of(t);
     bool has_no_body;
 
     lane_answered(t);
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     if (status < 200)
         return;
     t->has_header_block = true;
@@ -39,7 +47,11 @@ static void end_header_block(struct transfer *t)
     if (t->n_length_headers > 1 ||
         (t->n_length_headers > 0 && t->has_encoding_header) ||
         (has_no_body && (t->n_length_headers > 0 || t->has_encoding_header)))
+        t->is_unclear = true;
+    if (t->is_unclear && !t->has_exchange) {
         SET(t->easy, CURLOPT_FORBID_REUSE, 1L);
+        t->forbids_reuse = true;
+    }
 }
 
 static bool is_header(struct str line, struct str name)
@@ -85,54 +97,62 @@ static bool frame_is_clear(struct transfer *t, struct str line)
     return true;
 }
 
-// CURLOPT_HEADERFUNCTION: one line at a time, with its line end.
-// NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type
-static size_t on_header(char *at, size_t one, size_t n_bytes, void *data)
+bool response_line(struct transfer *t, struct str line)
 {
-    struct transfer *t = data;
-    struct str line = { at, n_bytes };
-
-    (void)one;
     if (t->n_response_lines == 0)
         t->first_line_at_us = clock_mono_us();
     if (++t->n_response_lines > RESPONSE_LINES_MAX)
-        return 0;
+        return false;
     if (t->has_header_block)
-        return n_bytes; // a trailer
+        return true; // a trailer
     if (str_starts(line, STR("HTTP/"))) {
         buf_reset(&t->response_headers);
         t->n_length_headers = 0;
         t->has_encoding_header = false;
-        return n_bytes;
+        return true;
     }
     while (line.n_bytes > 0 && (line.at[line.n_bytes - 1] == '\n' ||
                                 line.at[line.n_bytes - 1] == '\r'))
         line.n_bytes--;
     if (line.n_bytes == 0) {
         end_header_block(t);
-        return n_bytes;
+        return true;
     }
     if (!frame_is_clear(t, line))
-        return 0;
+        return false;
     buf_put_str(&t->response_headers, line);
     buf_puts(&t->response_headers, "\r\n");
-    return t->response_headers.overflow ? 0 : n_bytes;
+    return !t->response_headers.overflow;
 }
 
-// CURLOPT_WRITEFUNCTION: keeps what fits, and ends the transfer when more comes.
-static size_t on_body(char *at, size_t one, size_t n_bytes, void *data)
+// Keeps what fits, and ends the transfer when more comes.
+bool response_body(struct transfer *t, struct str bytes)
 {
-    struct transfer *t = data;
     size_t room_bytes = RESPONSE_BODY_MAX_BYTES - t->response_body.n_bytes;
 
-    (void)one;
-    if (n_bytes <= room_bytes) {
-        buf_put(&t->response_body, at, n_bytes);
-        return n_bytes;
+    if (bytes.n_bytes <= room_bytes) {
+        buf_put_str(&t->response_body, bytes);
+        return true;
     }
-    buf_put(&t->response_body, at, room_bytes);
+    buf_put(&t->response_body, bytes.at, room_bytes);
     t->is_truncated = true;
-    return 0;
+    return false;
+}
+
+// CURLOPT_HEADERFUNCTION: one line at a time.
+// NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type
+static size_t on_header(char *at, size_t one, size_t n_bytes, void *data)
+{
+    (void)one;
+    return response_line(data, (struct str){ at, n_bytes }) ? n_bytes : 0;
+}
+
+// CURLOPT_WRITEFUNCTION
+// NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type
+static size_t on_body(char *at, size_t one, size_t n_bytes, void *data)
+{
+    (void)one;
+    return response_body(data, (struct str){ at, n_bytes }) ? n_bytes : 0;
 }
 
 // --- the outcome ---
@@ -148,6 +168,10 @@ static int64_t figure_of(CURL *easy, CURLINFO which)
 // For HTTP/2, libcurl takes the connection's first frame for the first byte.
 static int64_t first_byte_us(const struct transfer *t)
 {
+    if (t->has_exchange) {
+        return t->first_byte_at_us > 0 ? t->first_byte_at_us - t->begun_at_us
+                                       : 0;
+    }
     if (!t->is_http2)
         return figure_of(t->easy, CURLINFO_STARTTRANSFER_TIME_T);
     return t->first_line_at_us > 0 ? t->first_line_at_us - t->begun_at_us : 0;
@@ -157,6 +181,16 @@ static struct timing timing_of(const struct transfer *t)
 {
     long n_new_connections = 0;
 
+    if (t->has_exchange) {
+        return (struct timing){
+            .dns_us = t->dns_us,
+            .connect_us = t->connect_us,
+            .tls_us = t->tls_us,
+            .first_byte_us = first_byte_us(t),
+            .total_us = clock_mono_us() - t->begun_at_us,
+            .reused_connection = t->has_header_block && t->is_reused,
+        };
+    }
     curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &n_new_connections);
     return (struct timing){
         .dns_us = figure_of(t->easy, CURLINFO_NAMELOOKUP_TIME_T),
@@ -189,6 +223,10 @@ static bool is_whole(const struct transfer *t)
 {
     curl_off_t n_promised = -1;
 
+    if (t->has_exchange) {
+        return t->response.n_promised_bytes >= 0 &&
+               t->response.n_body_bytes == t->response.n_promised_bytes;
+    }
     curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &n_promised);
     return n_promised >= 0 &&
            figure_of(t->easy, CURLINFO_SIZE_DOWNLOAD_T) == n_promised;
@@ -197,9 +235,8 @@ static bool is_whole(const struct transfer *t)
 static void set_result(const struct transfer *t, CURLcode code,
                        struct outcome *outcome)
 {
-    long status = 0;
+    long status = status_of(t);
 
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     if (t->has_header_block && status >= STATUS_MIN) {
         outcome->response_code = (uint16_t)status;
         outcome->truncated =

@@ -67,10 +67,7 @@ static struct sock *connection_of(int fd)
 
 // --- how connections end ---
 
-#define ANY_SOCKET (-1)
-
-// `fd`: the socket for which libcurl will be called, or ANY_SOCKET.
-static void turn_begin(struct lane *lane, int fd)
+void turn_begin(struct lane *lane, int fd)
 {
     struct transfers *ts = lane->owner;
 
@@ -115,6 +112,15 @@ static void note_end(struct sock *s, ssize_t n, int reason)
         return;
     if (n == 0 || (n < 0 && reason != EAGAIN && reason != EINTR))
         ending_in(s->lane->owner, s->lane)->has_closed = true;
+}
+
+// Of a connection that exchange.c has. OpenSSL reads it, and has more to say of its end
+// afterwards.
+static void note_end_of_exchange(int fd, ssize_t n, int reason)
+{
+    if (of_process != NULL && fd == of_process->turn_fd &&
+        (n == 0 || (n < 0 && reason != EAGAIN && reason != EINTR)))
+        of_process->ending.has_closed = true;
 }
 
 // --- sending and receiving ---
@@ -187,6 +193,8 @@ ssize_t recv(int fd, void *at, size_t n_bytes, int flags)
         return -1;
     }
     n = recvfrom(fd, at, n_bytes, flags, NULL, NULL);
+    if (s == NULL && (flags & MSG_PEEK) == 0)
+        note_end_of_exchange(fd, n, errno);
     if (s == NULL || (flags & MSG_PEEK) != 0)
         return n;
     note_end(s, n, errno);
@@ -377,7 +385,7 @@ void sockets_look(struct transfers *ts)
 
 // Ends the connection of a transfer that libcurl would keep: all requests of a stream
 // of HTTP/2 that failed may share its fault.
-void connection_cut(struct transfer *t)
+void transfer_cut(struct transfer *t)
 {
     curl_socket_t fd = CURL_SOCKET_BAD;
     struct sock *s;
