@@ -26,22 +26,19 @@
 
 // --- the request ---
 
-static bool is_named(const char *line, const char *name)
-{
-    size_t n = strlen(name);
-
-    return strncasecmp(line, name, n) == 0 && line[n] == ':';
-}
-
-static bool has_header(struct str headers, const char *name)
+// The header of a request that begins with `start`: a name, and a colon. NULL: none.
+static const char *header_of(struct str headers, const char *start,
+                             bool any_case)
 {
     const char *end = headers.at + headers.n_bytes;
+    size_t n = strlen(start);
 
     for (const char *at = headers.at; at < end; at += strlen(at) + 1) {
-        if (is_named(at, name))
-            return true;
+        if (any_case ? strncasecmp(at, start, n) == 0
+                     : strncmp(at, start, n) == 0)
+            return at;
     }
-    return false;
+    return NULL;
 }
 
 static struct str without(struct str text, size_t n_front, struct str end)
@@ -54,27 +51,30 @@ static struct str without(struct str text, size_t n_front, struct str end)
     return text;
 }
 
-// The host of the URL, and its port unless it is the scheme's (RFC 9110, 7.2); then the headers
-// that libcurl would add.
-static void put_own_headers(struct buf *out, const struct order *order)
+// The host of the URL, and its port unless it is the scheme's (RFC 9110, 7.2).
+static struct str host_of(struct str url)
 {
-    struct str host = endpoint_name(order->url);
-    bool is_https = str_starts(order->url, STR("https:"));
+    return str_starts(url, STR("https:"))
+               ? without(endpoint_name(url), strlen("https://"), STR(":443"))
+               : without(endpoint_name(url), strlen("http://"), STR(":80"));
+}
 
-    if (is_https) {
-        host = without(host, strlen("https://"), STR(":443"));
-    } else {
-        host = without(host, strlen("http://"), STR(":80"));
+// Puts a header that the order does not have itself.
+static void put_header(struct buf *out, const struct order *order,
+                       const char *start, struct str value, bool is_lower)
+{
+    size_t at = out->n_bytes;
+
+    if (header_of(order->headers, start, true) != NULL)
+        return;
+    buf_puts(out, start);
+    for (size_t i = at; is_lower && i < out->n_bytes; i++) {
+        if (out->at[i] >= 'A' && out->at[i] <= 'Z')
+            out->at[i] = (char)(out->at[i] + ('a' - 'A'));
     }
-    if (!has_header(order->headers, "host")) {
-        buf_puts(out, "Host: ");
-        buf_put_str(out, host);
-        buf_puts(out, "\r\n");
-    }
-    if (!has_header(order->headers, "user-agent"))
-        buf_puts(out, "User-Agent: " USER_AGENT "\r\n");
-    if (!has_header(order->headers, "accept"))
-        buf_puts(out, "Accept: */*\r\n");
+    buf_putc(out, ' ');
+    buf_put_str(out, value);
+    buf_puts(out, "\r\n");
 }
 
 static void put_target(struct buf *out, struct str url)
@@ -89,7 +89,11 @@ static void put_target(struct buf *out, struct str url)
 void exchange_prepare(struct transfer *t, const struct order *order)
 {
     const char *end = order->headers.at + order->headers.n_bytes;
+    // A hook may want its names in lower case: then its own ones are so already.
+    bool is_lower = header_of(order->headers, "accept:", false) != NULL;
     struct buf *out = &t->copy;
+    char length[24];
+    int n;
 
     buf_reset(out);
     buf_put_str(out, order->url);
@@ -98,15 +102,18 @@ void exchange_prepare(struct transfer *t, const struct order *order)
     buf_puts(out, order->is_get ? "GET " : "POST ");
     put_target(out, order->url);
     buf_puts(out, " HTTP/1.1\r\n");
-    put_own_headers(out, order);
+    put_header(out, order, "Host:", host_of(order->url), is_lower);
+    put_header(out, order, "User-Agent:", STR(USER_AGENT), is_lower);
+    put_header(out, order, "Accept:", STR("*/*"), is_lower);
     for (const char *at = order->headers.at; at < end; at += strlen(at) + 1) {
         buf_puts(out, at);
         buf_puts(out, "\r\n");
     }
-    if (!order->is_get && !has_header(order->headers, "content-length")) {
-        buf_puts(out, "Content-Length: ");
-        buf_put_u64(out, order->body.n_bytes);
-        buf_puts(out, "\r\n");
+    if (!order->is_get) {
+        n = snprintf(length, sizeof(length), "%zu", order->body.n_bytes);
+        put_header(out, order,
+                   "Content-Length:", (struct str){ length, (size_t)n },
+                   is_lower);
     }
     buf_puts(out, "\r\n");
     if (!order->is_get)
@@ -121,7 +128,7 @@ static size_t n_unsent(const struct transfer *t)
 static bool receive(struct transfer *t);
 static void limit_time(struct transfer *t);
 
-static void end(struct transfer *t, CURLcode code, const char *message)
+static void end_attempt(struct transfer *t, CURLcode code, const char *message)
 {
     (void)snprintf(t->message, sizeof(t->message), "%s", message);
     t->owner->ended(t, code);
@@ -142,7 +149,7 @@ static void on_cut(uv_timer_t *timer)
     }
     (void)snprintf(message, sizeof(message), "Send failure: %s",
                    strerror(t->send_errno));
-    end(t, CURLE_SEND_ERROR, message);
+    end_attempt(t, CURLE_SEND_ERROR, message);
 }
 
 static void send_some(struct transfer *t)
@@ -181,19 +188,19 @@ static void end_by(struct transfer *t, enum http1_verdict verdict,
     case HTTP1_DONE:
         t->may_keep = t->response.is_kept && n_left_bytes == 0 &&
                       n_unsent(t) == 0 && !t->is_cut;
-        end(t, CURLE_OK, "");
+        end_attempt(t, CURLE_OK, "");
         break;
     case HTTP1_NOTHING:
-        end(t, CURLE_GOT_NOTHING, "Empty reply from server");
+        end_attempt(t, CURLE_GOT_NOTHING, "Empty reply from server");
         break;
     case HTTP1_CUT: // without a whole header block: "no complete response"
-        end(t, t->has_header_block ? CURLE_PARTIAL_FILE : CURLE_OK, "");
+        end_attempt(t, t->has_header_block ? CURLE_PARTIAL_FILE : CURLE_OK, "");
         break;
     case HTTP1_STOPPED:
-        end(t, CURLE_WRITE_ERROR, "");
+        end_attempt(t, CURLE_WRITE_ERROR, "");
         break;
     default:
-        end(t, CURLE_WEIRD_SERVER_REPLY, "");
+        end_attempt(t, CURLE_WEIRD_SERVER_REPLY, "");
         break;
     }
 }
@@ -209,7 +216,7 @@ static void end_by_error(struct transfer *t, int reason)
     }
     (void)snprintf(message, sizeof(message), "Recv failure: %s",
                    strerror(reason));
-    end(t, CURLE_RECV_ERROR, message);
+    end_attempt(t, CURLE_RECV_ERROR, message);
 }
 
 // Reads once. True: the attempt has ended. False: `n` is what connection_receive() gave.
@@ -284,7 +291,7 @@ static void on_time_over(uv_timer_t *timer)
                    "bytes received",
                    (long long)((clock_mono_us() - t->begun_at_us) / MS_US),
                    (long long)t->response.n_body_bytes);
-    end(t, CURLE_OPERATION_TIMEDOUT, message);
+    end_attempt(t, CURLE_OPERATION_TIMEDOUT, message);
 }
 
 static void limit_time(struct transfer *t)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define LINE_KEPT_BYTES  4096 // of memory, from one response to the next
 #define STATUS_DIGITS    3
 #define STATUS_LEAST     100
 #define LENGTH_DIGITS    18
@@ -22,7 +23,11 @@ void http1_response_init(struct http1_response *r)
 
 void http1_response_reset(struct http1_response *r)
 {
-    buf_reset(&r->line);
+    if (r->line.room_bytes > LINE_KEPT_BYTES) {
+        buf_clear(&r->line);
+    } else {
+        buf_reset(&r->line);
+    }
     r->part = HTTP1_START;
     r->status = 0;
     r->left_bytes = 0;
@@ -261,11 +266,12 @@ static enum http1_verdict read_line(struct http1_response *r,
 // before its line end comes: it may never come.
 static bool may_be_status(const struct http1_response *r)
 {
-    static const char start[] = "HTTP/1.";
-    size_t n = r->line.n_bytes < sizeof(start) - 1 ? r->line.n_bytes
-                                                   : sizeof(start) - 1;
+    struct str start = STR("HTTP/1.");
+    size_t n = r->line.n_bytes;
 
-    return n == 0 || strncasecmp(r->line.at, start, n) == 0;
+    if (n > start.n_bytes)
+        n = start.n_bytes;
+    return r->line.at == NULL || strncasecmp(r->line.at, start.at, n) == 0;
 }
 
 // --- the body ---

@@ -87,8 +87,12 @@ static CURLSH *share_new(void)
 {
     CURLSH *share = curl_share_init();
 
+    // Names that were resolved, too: each connection of exchange.c has a libcurl handle
+    // of its own, and would resolve its name again.
     if (share == NULL ||
         curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) !=
+            CURLSHE_OK ||
+        curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) !=
             CURLSHE_OK)
         log_panic("libcurl cannot share TLS sessions", "");
     return share;
