@@ -117,7 +117,7 @@ def hooks(bench):
         raise Failed(f"POST {HOOKS}: {status} {text}")
     figures = lists(engine, count)
     latency = latency_once(receiver, lambda **o: engine.post(
-        connections=16, **{**o, "seconds": 3}), 3)["delivery"]
+        connections=16, **{**o, "seconds": 3}), 1000, 3)["delivery"]
     engine.stop()
     engine.verify()
     ratio = made["per_second"] / alone["per_second"]
