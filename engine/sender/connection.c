@@ -175,22 +175,6 @@ void connection_arm(struct connection *c, int events)
     uv_poll_start(&c->poll, events, on_poll);
 }
 
-// Looks at both ends of the connection. False: it has ended.
-static bool know_peer(struct connection *c)
-{
-    struct sockaddr_storage local = { 0 };
-    socklen_t n_bytes = sizeof(c->peer);
-
-    if (getpeername(c->fd, (struct sockaddr *)&c->peer, &n_bytes) != 0)
-        return false;
-    n_bytes = sizeof(local);
-    if (getsockname(c->fd, (struct sockaddr *)&local, &n_bytes) != 0)
-        return false;
-    c->is_self = address_guard_same((struct sockaddr *)&c->peer,
-                                    (struct sockaddr *)&local);
-    return true;
-}
-
 // The connection's socket, without TLS a descriptor of its own: libcurl closes its own
 // one, perhaps later. False: there is none; `is_ours` says whether that is our fault.
 static bool take_socket(struct transfer *t, struct connection *c)
@@ -203,15 +187,11 @@ static bool take_socket(struct transfer *t, struct connection *c)
     c->fd = fd;
     if (is_tls(t)) {
         transfer_new_socket(t->owner, fd); // libcurl waits for nothing on it
-        return know_peer(c);
+        return true;
     }
     c->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (c->fd < 0)
         t->is_ours = errno == EMFILE || errno == ENFILE;
-    if (c->fd >= 0 && !know_peer(c)) {
-        close(c->fd);
-        return false;
-    }
     return c->fd >= 0;
 }
 
@@ -232,6 +212,8 @@ struct connection *connection_open(struct transfer *t)
         curl_multi_remove_handle(t->lane->multi, t->easy);
     }
     t->lane = ts->common;
+    c->peer = t->peer;
+    c->is_self = t->is_self;
     c->owner = ts;
     c->made_at_us = clock_mono_us();
     if (uv_poll_init_socket(ts->loop, &c->poll, c->fd) != 0)

@@ -130,6 +130,8 @@ struct transfer {
     bool connects_only;   // an option of the handle: libcurl sends no request
     bool forbids_reuse;   // an option of the handle
     bool uses_exchange;   // HTTP/1.1 that exchange.c speaks
+    bool is_self;         // the peer has the address of this end
+    struct sockaddr_storage peer; // of the connection that was made last
     long connect_timeout_ms;
     long request_timeout_ms; // since the attempt began
     // What follows is of exchange.c.

@@ -139,8 +139,11 @@ static int on_request_ready(void *data, char *peer, char *local, int peer_port,
         t->was_blocked = true; // unknown address format: refuse
     }
     // Both texts were made by inet_ntop().
-    if (address == NULL || !permits(t, address, strcmp(peer, local) == 0))
+    t->is_self = strcmp(peer, local) == 0;
+    if (address == NULL || !permits(t, address, t->is_self))
         return CURL_PREREQFUNC_ABORT;
+    memcpy(&t->peer, address,
+           address->sa_family == AF_INET ? sizeof(v4) : sizeof(v6));
     tls_look(t);
     return CURL_PREREQFUNC_OK;
 }
