@@ -23,8 +23,9 @@
 #include "common/log/log.h"
 #include "engine/sender/private.h"
 
-#define HASH_SEED 5
-#define S_US      INT64_C(1000000)
+#define HASH_SEED      5
+#define IDLE_READS_MAX 16 // of TLS alone: then the receiver only costs time
+#define S_US           INT64_C(1000000)
 
 struct origin {
     struct hash_node node;
@@ -142,14 +143,20 @@ void connection_close(struct connection *c)
     }
 }
 
-// Whether what came on an idle connection is of TLS alone, such as a ticket for a later
-// session.
-static bool is_nothing(struct connection *c)
+// Whether nothing has come on an idle connection, or only what is of TLS alone, such as a
+// ticket for a later session. It is not the connection of this turn: what is seen of its
+// end says nothing about others.
+static bool is_quiet(struct connection *c)
 {
+    struct ending of_turn = c->owner->ending;
     char byte;
+    ssize_t n = c->easy != NULL ? receive_tls(c, &byte, 1)
+                                : recvfrom(c->fd, &byte, 1,
+                                           MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
+    bool is_so = n < 0 && errno == EAGAIN;
 
-    return c->easy != NULL && connection_receive(c, &byte, 1) < 0 &&
-           errno == EAGAIN;
+    c->owner->ending = of_turn;
+    return is_so;
 }
 
 // After an error, libuv has stopped the handle.
@@ -157,14 +164,20 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct connection *c = poll->data;
 
-    if (status < 0)
-        c->armed = 0;
     connection_turn(c);
-    if (!c->is_idle) {
-        c->owner->ready(c->transfer, status < 0 ? UV_READABLE : events);
-    } else if (status < 0 || !is_nothing(c)) {
-        connection_close(c);
+    if (status < 0) {
+        c->armed = 0;
+        events = UV_READABLE;
     }
+    if (c->is_idle) {
+        if (status < 0 || ++c->n_idle_reads > IDLE_READS_MAX || !is_quiet(c))
+            connection_close(c);
+        return;
+    }
+    // What came before an error is read first; the error is found by the next read.
+    if (status < 0)
+        connection_arm(c, UV_READABLE);
+    c->owner->ready(c->transfer, events);
 }
 
 void connection_arm(struct connection *c, int events)
@@ -190,9 +203,12 @@ static bool take_socket(struct transfer *t, struct connection *c)
         return true;
     }
     c->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (c->fd < 0)
+    if (c->fd < 0) {
         t->is_ours = errno == EMFILE || errno == ENFILE;
-    return c->fd >= 0;
+        return false;
+    }
+    transfer_new_socket(t->owner, c->fd);
+    return true;
 }
 
 struct connection *connection_open(struct transfer *t)
@@ -234,6 +250,9 @@ void connection_keep(struct connection *c)
         connection_close(LIST_FIRST(&ts->idle, struct connection, by_age));
     c->is_idle = true;
     c->transfer = NULL;
+    c->n_idle_reads = 0;
+    if (c->easy != NULL)
+        SET(c->easy, CURLOPT_ERRORBUFFER, NULL); // it is the transfer's
     c->idle_since_us = clock_mono_us();
     list_push_front(&c->origin->idle, &c->node);
     list_push(&ts->idle, &c->by_age);
@@ -255,7 +274,8 @@ struct connection *connection_take(struct transfers *ts, struct str origin)
 
     if (c == NULL)
         return NULL;
-    if (is_old(c, clock_mono_us())) {
+    // What came on it in the meantime would be taken for the next response.
+    if (is_old(c, clock_mono_us()) || !is_quiet(c)) {
         connection_close(c);
         return connection_take(ts, origin); // the next one
     }

@@ -262,7 +262,8 @@ static bool receive(struct transfer *t)
             return true;
         n_bytes += n > 0 ? (size_t)n : 0;
     } while (n > 0 && (has_tls || n == CHUNK_BYTES) && n_bytes < TURN_BYTES);
-    if (has_tls && n > 0)
+    t->is_turn_over = has_tls && n > 0;
+    if (t->is_turn_over)
         connection_arm(t->connection, UV_READABLE | UV_WRITABLE);
     return false;
 }
@@ -273,7 +274,7 @@ static void on_ready(struct transfer *t, int events)
         return;
     if (n_unsent(t) > 0 && !t->is_cut) {
         send_some(t);
-    } else {
+    } else if (!t->is_turn_over) {
         connection_arm(t->connection, UV_READABLE);
     }
 }

@@ -89,7 +89,8 @@ struct connection {
     int64_t made_at_us; // monotonic, like the next one
     int64_t idle_since_us;
     int fd;
-    int armed; // what the poll handle waits for
+    int armed;             // what the poll handle waits for
+    unsigned n_idle_reads; // times that something came while it was idle
     bool is_idle;
     bool is_self; // the peer has the address of this end
 };
@@ -140,6 +141,7 @@ struct transfer {
     bool is_cut;       // the rest of the request cannot be sent
     int send_errno;    // then: why
     bool may_keep;     // the connection is fit for another request
+    bool is_turn_over; // there may be more to read than was read
     struct connection *connection; // NULL: none
     struct http1_response response;
     uv_timer_t timer;         // the attempt's time limit
@@ -174,6 +176,7 @@ struct transfers {
     uint64_t turn_no;       // of calls of libcurl
     struct lane *turn_lane; // whose handle was called last
     int turn_fd;            // the socket for which it was called
+    size_t n_turn_bytes;    // that exchanges have read over TLS
     struct ending ending;   // of a connection that ended in this turn
     struct hash_map origins;
     struct list idle; // connections of HTTP/1.1, the oldest first

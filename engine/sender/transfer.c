@@ -181,6 +181,14 @@ static void need_handle(struct transfer *t)
     set_callbacks(t);
 }
 
+// An earlier response may have forbidden it.
+static void allow_reuse(struct transfer *t)
+{
+    if (t->forbids_reuse)
+        SET(t->easy, CURLOPT_FORBID_REUSE, 0L);
+    t->forbids_reuse = false;
+}
+
 static void set_http_version(struct transfer *t, long http_version)
 {
     if (http_version != t->http_version)
@@ -194,6 +202,7 @@ static void set_http_version(struct transfer *t, long http_version)
 static void set_connection(struct transfer *t)
 {
     need_handle(t);
+    allow_reuse(t); // else libcurl closes the connection at once
     SET(t->easy, CURLOPT_HTTPHEADER, NULL); // of an earlier attempt
     options_clear_certificate(t);
     set_http_version(t, CURL_HTTP_VERSION_1_1);
@@ -278,6 +287,7 @@ static void try_again(struct transfer *t)
     if (t->has_exchange) {
         exchange_leave(t, false);
         t->has_exchange = false;
+        t->n_tries = 0; // of the new connection
     } else {
         want_fresh(t, true);
         let_go(t);
@@ -456,9 +466,7 @@ static void start_whole(struct transfer *t, const struct order *order)
 
     need_handle(t);
     want_fresh(t, false);
-    if (t->forbids_reuse)
-        SET(t->easy, CURLOPT_FORBID_REUSE, 0L);
-    t->forbids_reuse = false;
+    allow_reuse(t);
     options_set(t, order);
     t->lane = lane_of(t->owner, order, &http_version);
     lane_enter(t->lane, order);

@@ -72,6 +72,7 @@ void turn_begin(struct lane *lane, int fd)
     struct transfers *ts = lane->owner;
 
     ts->turn_no++;
+    ts->n_turn_bytes = 0;
     ts->turn_lane = lane;
     ts->turn_fd = fd;
     ts->ending = (struct ending){ 0 };
@@ -116,8 +117,10 @@ static void note_end(struct sock *s, ssize_t n, int reason)
 
 // Of a connection that exchange.c has. OpenSSL reads it, and has more to say of its end
 // afterwards.
-static void note_end_of_exchange(int fd, ssize_t n, int reason)
+static void note_exchange(int fd, ssize_t n, int reason)
 {
+    if (of_process != NULL && n > 0)
+        of_process->n_turn_bytes += (size_t)n;
     if (of_process != NULL && fd == of_process->turn_fd &&
         (n == 0 || (n < 0 && reason != EAGAIN && reason != EINTR)))
         of_process->ending.has_closed = true;
@@ -154,6 +157,13 @@ ssize_t send(int fd, const void *at, size_t n_bytes, int flags)
     return n_sent;
 }
 
+// Whether an exchange has read its share in this turn. OpenSSL reads on for as long as
+// records come that hold nothing for us.
+static bool is_turn_over(void)
+{
+    return of_process != NULL && of_process->n_turn_bytes >= TURN_BYTES;
+}
+
 // Whether the connection has had its share of this turn of the loop.
 static bool has_had_turn(struct sock *s)
 {
@@ -188,13 +198,13 @@ ssize_t recv(int fd, void *at, size_t n_bytes, int flags)
     struct sock *s = connection_of(fd);
     ssize_t n;
 
-    if (s != NULL && has_had_turn(s)) {
+    if (s != NULL ? has_had_turn(s) : is_turn_over()) {
         errno = EAGAIN;
         return -1;
     }
     n = recvfrom(fd, at, n_bytes, flags, NULL, NULL);
     if (s == NULL && (flags & MSG_PEEK) == 0)
-        note_end_of_exchange(fd, n, errno);
+        note_exchange(fd, n, errno);
     if (s == NULL || (flags & MSG_PEEK) != 0)
         return n;
     note_end(s, n, errno);
@@ -443,5 +453,7 @@ static void on_lane_closed(uv_handle_t *handle)
 void lane_unwatch(struct lane *lane)
 {
     curl_multi_cleanup(lane->multi); // closes the connections
+    if (lane->owner->turn_lane == lane)
+        lane->owner->turn_lane = NULL;
     uv_close((uv_handle_t *)&lane->timer, on_lane_closed);
 }

@@ -234,6 +234,8 @@ ROWS = {
     "2,000 lines of cookies": (b"HTTP/1.1 500 X\r\n" + b"".join(
         b"Set-Cookie: a%d=b\r\n" % n for n in range(2000)) + b"\r\n", 0,
         PROTOCOL, False),
+    "half an answer and a reset at once": (
+        lambda s, c: (c.sendall(OK_HEAD), reset(c))[1], 0, RESET, False),
     "200 then reset": (then_reset(OK_HEAD + b"Content-Length: 9\r\n\r\nok"),
                        200, None, True),
     "hostile bytes": (OK_HEAD + b"X: <b>\x1b[31m\r\nContent-Length: 39\r\n\r\n"

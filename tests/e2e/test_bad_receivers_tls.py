@@ -83,6 +83,24 @@ def test_kept_connection_that_was_closed_costs_no_attempt(tls_engine, raw):
     assert len(raw.requests) == 3 and raw.connections == 2
 
 
+def test_what_comes_between_two_requests_answers_none(tls_engine, raw):
+    def play(server, connection):
+        connection.sendall(CLEAN)
+        server.over.wait(0.2)
+        connection.sendall(b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n")
+        return True
+
+    raw.plays["/"] = play
+    engine = tls_engine()
+    hook = engine.create_hook(raw.url("/"), maxInFlight=1)
+    for n in range(1, 3):
+        engine.post_event()
+        engine.wait_deliveries(hook, n)
+        time.sleep(1)
+    assert [r["responseCode"] for r in engine.deliveries(hook)] == [200, 200]
+    assert raw.connections == 2
+
+
 def test_a_receiver_that_closes_after_each_answer_gets_each_event_once(
         tls_engine, raw):
     def play(server, connection):
