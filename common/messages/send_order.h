@@ -6,7 +6,6 @@
 // number is checked, and an outcome counts only if the sender has that attempt in
 // flight. A sender that reports anything else loses its link, and its orders are
 // sent again.
-// link, and what it had is sent again.
 
 #ifndef COMMON_MESSAGES_SEND_ORDER_H
 #define COMMON_MESSAGES_SEND_ORDER_H
