@@ -9,12 +9,11 @@ in the log, where no dispatcher has read them yet.
 import json
 import os
 import signal
-import threading
 import time
 
 import cpu
 from harness import ORG, Engine, Failed, Receiver, note, request, wait_until
-from scenarios import MIB, PAYLOAD_BYTES, goal, median, verdict
+from scenarios import MIB, PAYLOAD_BYTES, Peak, goal, median, verdict
 
 FEW = 10000
 HANGING, LATER, PAUSED = 40, 30, 30  # hooks that have rows
@@ -24,26 +23,6 @@ SETTINGS = ["drain_timeout=1s", "request_timeout=5m", "overload_wait=10m",
             "retention_bytes=16TiB"]
 ROLES = ("dispatcher", "sender")
 SMALL_BYTES = 512  # of an event in the log
-
-
-class Peak(threading.Thread):
-    """Samples the engine's memory once a second; the greatest is what counts."""
-
-    def __init__(self, engine):
-        super().__init__(daemon=True)
-        self.engine = engine
-        self.over = threading.Event()
-        self.bytes = 0
-
-    def run(self):
-        while not self.over.wait(1):
-            if self.engine.process is not None:
-                self.bytes = max(self.bytes, self.engine.pss())
-
-    def finish(self):
-        self.over.set()
-        self.join()
-        return self.bytes
 
 
 # --- figures ---

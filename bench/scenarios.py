@@ -445,12 +445,17 @@ class Peak(threading.Thread):
 
     def run(self):
         while not self.over.wait(0.5):
+            self.sample()
+
+    def sample(self):
+        if self.engine.process is not None:
             self.bytes = max(self.bytes, self.engine.pss())
 
     def finish(self):
         self.over.set()
         self.join()
-        return max(self.bytes, self.engine.pss())
+        self.sample()
+        return self.bytes
 
 
 def until_matched(engine, expected, seconds=180):
