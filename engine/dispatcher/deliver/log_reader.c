@@ -5,9 +5,10 @@
 // matched; each delivery goes to the end of its hook's queue; dispatch sends. An event
 // that many hooks want is a batch by itself, in slices (fan.h).
 //
-// When much waits: what waits for slow hooks goes into the index and leaves the memory,
-// so that it holds up no other hook. If all that waits is for fast hooks, the reader
-// pauses until they have caught up: for them the index would only be a detour.
+// When much waits: the reader pauses until the hooks have caught up by half. If they
+// have not done so in a while, what waits for slow hooks goes into the index and leaves
+// the memory, so that it holds up no other hook; for fast hooks the index would only be
+// a detour.
 
 #include "engine/dispatcher/deliver/log_reader.h"
 
@@ -20,6 +21,7 @@
 #include "common/process/metrics.h"
 #include "common/process/role.h"
 #include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/dispatch.h"
 #include "engine/dispatcher/deliver/due_rows.h"
 #include "engine/dispatcher/deliver/fan.h"
 #include "engine/dispatcher/loop/dispatcher.h"
@@ -34,6 +36,8 @@
 
 #define POLL_MS       100 // the delay that a lost hint causes
 #define PAUSE_LOOK_MS 5
+// Hooks that together send WAITING_MAX / 2 in less than this are not slow.
+#define PAUSE_US INT64_C(50000)
 // Less than the limit in dispatch.c, so that reading does not hold up sending.
 #define UNCOMMITTED_MAX_BYTES ((size_t)1024 * 1024)
 
@@ -41,6 +45,7 @@ struct log_reader {
     uv_timer_t poll_timer;
     bool is_reading; // there is more to read
     bool is_paused;
+    int64_t paused_at_us; // monotonic
 };
 
 struct reading {
@@ -80,6 +85,7 @@ static void spill_slow(struct dispatcher *d)
 static void pause_reading(struct dispatcher *d)
 {
     d->log_reader->is_paused = true;
+    d->log_reader->paused_at_us = clock_mono_us();
     d->log_reader->is_reading = false;
     uv_timer_set_repeat(&d->log_reader->poll_timer, PAUSE_LOOK_MS);
     uv_timer_again(&d->log_reader->poll_timer);
@@ -92,12 +98,26 @@ static void resume_reading(struct dispatcher *d)
     uv_timer_again(&d->log_reader->poll_timer);
 }
 
-static bool must_pause(struct dispatcher *d)
+static bool must_pause(const struct dispatcher *d)
 {
-    if (schedule_n_from_log(&d->schedule) >= WAITING_MAX)
-        spill_slow(d);
     return schedule_n_from_log(&d->schedule) >= WAITING_MAX ||
            batch_bytes(d->open_batch) >= UNCOMMITTED_MAX_BYTES;
+}
+
+static bool may_resume(struct dispatcher *d)
+{
+    if (!dispatch_may_send(d)) {
+        d->log_reader->paused_at_us = clock_mono_us(); // no hook can catch up
+        return false;
+    }
+    if (batch_bytes(d->open_batch) >= UNCOMMITTED_MAX_BYTES)
+        return false;
+    if (schedule_n_from_log(&d->schedule) < WAITING_MAX / 2)
+        return true;
+    if (clock_mono_us() - d->log_reader->paused_at_us < PAUSE_US)
+        return false;
+    spill_slow(d);
+    return schedule_n_from_log(&d->schedule) < WAITING_MAX;
 }
 
 // Notes that events up to `position` are read, and their deliveries made.
@@ -156,7 +176,7 @@ static void wake(struct dispatcher *d)
     if (d->is_draining)
         return;
     if (d->log_reader->is_paused) {
-        if (must_pause(d))
+        if (!may_resume(d))
             return;
         resume_reading(d);
     }

@@ -36,7 +36,12 @@
 #include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
+// From the first change of a batch to its commit: so long, or thrice as long as the
+// last commit took, but at most this.
 #define COMMIT_AFTER_MS        5
+#define COMMIT_AFTER_MAX_MS    25
+#define COMMIT_REST            3
+#define COMMIT_BYTES           ((size_t)512 * 1024) // so much is committed at once
 #define COMMIT_CURSOR_AFTER_MS 200 // when only the cursor moved
 #define NO_ROOM_RETRY_MS       500
 
@@ -69,12 +74,26 @@ uint64_t commit_number(const struct dispatcher *d)
     return schedule_n_commits(&d->schedule) + 1 + commit_is_busy(d);
 }
 
+// How long a batch fills. A commit costs much the same for few changes as for many, so
+// where commits take long (several shards on one disk, a processor that is shared),
+// fewer are made: they take at most a quarter of the time.
+static uint64_t filling_ms(const struct dispatcher *d)
+{
+    int64_t rest_ms = d->commit->took_us * COMMIT_REST / 1000;
+
+    if (batch_bytes(d->open_batch) >= COMMIT_BYTES)
+        return 0;
+    if (rest_ms > COMMIT_AFTER_MAX_MS)
+        return COMMIT_AFTER_MAX_MS;
+    return rest_ms > COMMIT_AFTER_MS ? (uint64_t)rest_ms : COMMIT_AFTER_MS;
+}
+
 void commit_schedule(struct dispatcher *d)
 {
     bool only_cursor = batch_n(d->open_batch) == 0 &&
                        delivery_without_row(&d->schedule) == NULL &&
                        d->commit->open_wakes.n == 0;
-    uint64_t wait_ms = only_cursor ? COMMIT_CURSOR_AFTER_MS : COMMIT_AFTER_MS;
+    uint64_t wait_ms = only_cursor ? COMMIT_CURSOR_AFTER_MS : filling_ms(d);
 
     if (commit_is_busy(d)) {
         d->commit->is_wanted = true; // its end calls this again
@@ -161,8 +180,8 @@ static void on_committed(void *data, enum err err)
 {
     struct dispatcher *d = data;
 
-    metrics_observe_us(HISTOGRAM_COMMIT_SECONDS,
-                       clock_mono_us() - d->commit->started_us);
+    d->commit->took_us = clock_mono_us() - d->commit->started_us;
+    metrics_observe_us(HISTOGRAM_COMMIT_SECONDS, d->commit->took_us);
     d->commit->err = err;
     turn_mark(d, TURN_COMMITTED);
 }

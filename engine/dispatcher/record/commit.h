@@ -27,7 +27,8 @@ struct commit {
     struct deadline due;
     struct position cursor_added; // in the last batch that was filled
     int64_t started_us;
-    enum err err; // of the commit that has ended
+    int64_t took_us; // the last one that has ended
+    enum err err;    // of the commit that has ended
     bool is_under_way;
     bool is_failing;
     bool is_wanted; // after the one that is under way
