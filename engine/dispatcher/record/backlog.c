@@ -4,7 +4,8 @@
 // Happy path: at the start the rows of the due index are counted, off the loop; after
 // that, each commit adds what it moves. Once a second the sums that have changed are
 // sent to ingest, which refuses posts of an organization that has no room left, and to
-// api, which shows them.
+// api, which shows them. Only hooks and organizations for which something waits, or of
+// which something is to be said, are looked at: they are in a list.
 //
 // If it fails: since sums are up to a second late, an organization can exceed its quota
 // by what one second brings. While the due index is being counted, no sums are sent.
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 
 #include "common/base/clock.h"
+#include "common/base/list.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/messages/backlog.h"
@@ -34,14 +36,19 @@ struct org_sum {
     struct hash_node node;
     uint64_t no;
     uint32_t n_users; // hooks
+    struct list_node watched;
+    bool is_watched;
     struct backlog sum;
-    int64_t marks[MARKS]; // its worth() at the times mark_at_us
+    int64_t marks
+        [MARKS]; // while it is watched: its worth() at the times mark_at_us
     struct org_backlog told;
     struct org_backlog now; // scratch: what is to be sent
 };
 
 struct backlogs {
     struct hash_map orgs;
+    struct list watched_orgs;
+    struct list watched_hooks; // struct hook_notes
     int64_t mark_at_us[MARKS];
     unsigned i_mark; // of the oldest mark
     unsigned n_seconds;
@@ -87,21 +94,64 @@ static struct org_sum *org_of(struct hash_node *n)
     return HASH_OBJECT(n, struct org_sum, node);
 }
 
-// The organization after this one; with NULL, the first. NULL: no more.
+// The watched organization after this one; with NULL, the first. NULL: no more.
 static struct org_sum *next_org(const struct backlogs *bs,
                                 const struct org_sum *org)
 {
-    return org_of(hash_map_next(&bs->orgs, org != NULL ? &org->node : NULL));
+    return org == NULL ? LIST_FIRST(&bs->watched_orgs, struct org_sum, watched)
+                       : LIST_NEXT(org, struct org_sum, watched);
 }
 
-static void add(struct hook_state *f, const struct backlog *b)
+// To be called before its sum changes.
+static void watch_org(struct backlogs *bs, struct org_sum *org)
 {
+    if (org->is_watched)
+        return;
+    for (unsigned i = 0; i < MARKS; i++)
+        org->marks[i] = worth(&org->sum);
+    list_push(&bs->watched_orgs, &org->watched);
+    org->is_watched = true;
+}
+
+static void unwatch_org(struct backlogs *bs, struct org_sum *org)
+{
+    if (org->is_watched)
+        list_remove(&bs->watched_orgs, &org->watched);
+    org->is_watched = false;
+}
+
+static void watch_hook(struct backlogs *bs, struct hook_state *f)
+{
+    struct hook_notes *notes = hook_notes(f);
+
+    if (notes->watched != NULL)
+        return;
+    notes->watched = f;
+    list_push(&bs->watched_hooks, &notes->watch);
+}
+
+static void unwatch_hook(struct backlogs *bs, struct hook_state *f)
+{
+    struct hook_notes *notes = hook_notes(f);
+
+    if (notes->watched != NULL)
+        list_remove(&bs->watched_hooks, &notes->watch);
+    notes->watched = NULL;
+}
+
+static void add(struct dispatcher *d, struct hook_state *f,
+                const struct backlog *b)
+{
+    struct org_sum *org = hook_notes(f)->org;
+
+    watch_hook(d->backlogs, f);
     hook_notes(f)->backlog.n_rows += b->n_rows;
     hook_notes(f)->backlog.n_bytes += b->n_bytes;
-    if (hook_notes(f)->org == NULL)
+    if (org == NULL)
         return;
-    hook_notes(f)->org->sum.n_rows += b->n_rows;
-    hook_notes(f)->org->sum.n_bytes += b->n_bytes;
+    watch_org(d->backlogs, org);
+    org->sum.n_rows += b->n_rows;
+    org->sum.n_bytes += b->n_bytes;
 }
 
 void backlog_join(struct dispatcher *d, struct hook_state *f)
@@ -110,6 +160,7 @@ void backlog_join(struct dispatcher *d, struct hook_state *f)
     struct org_sum *org;
     uint64_t no;
 
+    watch_hook(bs, f); // it may be paused, or no longer
     if (hook_notes(f)->org != NULL)
         return; // a hook stays in its organization
     no = hook_record(f)->org_id;
@@ -121,6 +172,7 @@ void backlog_join(struct dispatcher *d, struct hook_state *f)
     }
     hook_notes(f)->org = org;
     org->n_users++;
+    watch_org(bs, org);
     org->sum.n_rows += hook_notes(f)->backlog.n_rows;
     org->sum.n_bytes += hook_notes(f)->backlog.n_bytes;
 }
@@ -169,11 +221,13 @@ static void leave(struct dispatcher *d, struct hook_state *f)
     struct backlogs *bs = d->backlogs;
     struct org_sum *org = hook_notes(f)->org;
 
+    unwatch_hook(bs, f);
     if (hook_notes(f)->is_told)
         tell_hook(d, f, false); // without api: a new link gets all sums
     if (org == NULL)
         return;
     hook_notes(f)->org = NULL;
+    watch_org(bs, org);
     org->sum.n_rows -= hook_notes(f)->backlog.n_rows;
     org->sum.n_bytes -= hook_notes(f)->backlog.n_bytes;
     if (--org->n_users > 0)
@@ -182,6 +236,7 @@ static void leave(struct dispatcher *d, struct hook_state *f)
         org->now = (struct org_backlog){ .org_id = org->no };
         tell_org(d, org, true);
     }
+    unwatch_org(bs, org);
     hash_map_remove(&bs->orgs, &org->node);
     free(org);
 }
@@ -244,11 +299,27 @@ static void refresh_hook(struct dispatcher *d, struct hook_state *f)
         tell_hook(d, f, is_paused);
 }
 
+static bool is_hook_at_rest(const struct hook_state *f)
+{
+    const struct hook_notes *notes = hook_notes(f);
+
+    return notes->backlog.n_rows == 0 && notes->backlog.n_bytes == 0 &&
+           !notes->is_told && !hook_is_paused(f);
+}
+
 static void refresh_hooks(struct dispatcher *d)
 {
-    for (struct hook_state *f = hook_next(&d->schedule, NULL); f != NULL;
-         f = hook_next(&d->schedule, f))
+    struct list *watched = &d->backlogs->watched_hooks;
+    struct hook_notes *next = LIST_FIRST(watched, struct hook_notes, watch);
+
+    while (next != NULL) {
+        struct hook_state *f = next->watched;
+
+        next = LIST_NEXT(next, struct hook_notes, watch);
         refresh_hook(d, f);
+        if (is_hook_at_rest(f))
+            unwatch_hook(d->backlogs, f);
+    }
 }
 
 static bool is_news(const struct org_sum *org)
@@ -259,17 +330,27 @@ static bool is_news(const struct org_sum *org)
            org->now.fullest[0].hook_id != org->told.fullest[0].hook_id;
 }
 
+static bool is_org_at_rest(const struct org_sum *org)
+{
+    return org->sum.n_rows == 0 && org->sum.n_bytes == 0 && !is_news(org);
+}
+
 static void tell(struct dispatcher *d)
 {
     struct backlogs *bs = d->backlogs;
+    struct org_sum *next = next_org(bs, NULL);
     bool is_all = bs->must_tell_all;
 
     refresh_hooks(d);
     bs->must_tell_all = false;
-    for (struct org_sum *org = next_org(bs, NULL); org != NULL;
-         org = next_org(bs, org)) {
+    while (next != NULL) {
+        struct org_sum *org = next;
+
+        next = next_org(bs, org);
         if ((is_all && org->now.n_rows > 0) || is_news(org))
             tell_org(d, org, false);
+        if (is_org_at_rest(org))
+            unwatch_org(bs, org);
     }
 }
 
@@ -290,11 +371,11 @@ void backlog_on_second(struct dispatcher *d)
 
 static void on_moved(void *data, uint64_t hook_id, const struct backlog *moved)
 {
-    const struct dispatcher *d = data;
+    struct dispatcher *d = data;
     struct hook_state *f = hook_find(&d->schedule, hook_id);
 
     if (f != NULL)
-        add(f, moved);
+        add(d, f, moved);
 }
 
 void backlog_on_commit(struct dispatcher *d)
@@ -305,7 +386,7 @@ void backlog_on_commit(struct dispatcher *d)
 static void on_counted_hook(void *data, uint64_t hook_id,
                             const struct backlog *b)
 {
-    add(hook_find_or_add(data, hook_id), b);
+    add(data, hook_find_or_add(data, hook_id), b);
 }
 
 static void on_counted(void *data, enum err err)

@@ -4,6 +4,7 @@
 #ifndef ENGINE_DISPATCHER_RECORD_HOOKS_H
 #define ENGINE_DISPATCHER_RECORD_HOOKS_H
 
+#include "common/base/list.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 
 // What the rooms around the scheduling core note of a hook.
@@ -24,8 +25,11 @@ struct hook_notes {
     bool is_told;                      // api knows `told`
     struct due_row
         last_loaded; // last row read, after commit `last_loaded_after`
-    uint64_t last_loaded_after;   // 0: none was read
-    struct org_sum *org;          // of its organization; NULL: not known
+    uint64_t last_loaded_after; // 0: none was read
+    struct org_sum *org;        // of its organization; NULL: not known
+    struct list_node watch;     // in the list of backlog.c
+    struct hook_state
+        *watched; // this hook, while it is in that list; else NULL
     struct backlog backlog, told; // what waits for it; what api was sent of it
 };
 
