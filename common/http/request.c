@@ -100,6 +100,8 @@ const char *http_reason(unsigned status)
         { 201, "Created" },
         { 202, "Accepted" },
         { 204, "No Content" },
+        { 302, "Found" },
+        { 304, "Not Modified" },
         { 400, "Bad Request" },
         { 401, "Unauthorized" },
         { 403, "Forbidden" },

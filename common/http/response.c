@@ -119,7 +119,8 @@ void reply_put_head(struct conn *c, const struct http_response *resp)
     if (c->producer.next != NULL) {
         if (c->is_chunked)
             buf_puts(out, "\r\nTransfer-Encoding: chunked");
-    } else if (resp->status >= 200 && resp->status != 204) {
+    } else if (resp->status >= 200 && resp->status != 204 &&
+               resp->status != 304) {
         buf_puts(out, "\r\nContent-Length: ");
         buf_put_u64(out, resp->body.n_bytes);
     }
