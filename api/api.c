@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "api/core/api_request.h"
+#include "api/dashboard/handlers.h"
 #include "api/deliveries/handlers.h"
 #include "api/hooks/hook_disable.h"
 #include "api/hooks/secret_expiry.h"
@@ -147,11 +148,30 @@ static bool check_load(struct api_request *rq)
     return share == SHARE_THERE;
 }
 
+// Finds the route of the request. Without the dashboard there are no paths of it.
+static enum err find_route(struct api_request *rq)
+{
+    enum err found =
+        route_find(rq->http->method, rq->http->path, &rq->arena, &rq->match);
+
+    if (rq->match.route == NULL || !rq->match.route->is_dashboard ||
+        rq->api->config->dashboard)
+        return found;
+    memset(&rq->match, 0, sizeof(rq->match));
+    return ERR_NOTFOUND;
+}
+
 static size_t event_body_max(const struct api *api)
 {
     return api->config->max_event_bytes > BODY_MAX_BYTES
                ? (size_t)api->config->max_event_bytes
                : BODY_MAX_BYTES;
+}
+
+// Whether a browser that opened "/" was led to the dashboard.
+static bool is_welcomed(struct api_request *rq)
+{
+    return rq->api->config->dashboard && dashboard_welcome(rq);
 }
 
 static void on_headers(void *data, struct http_request *r)
@@ -166,7 +186,7 @@ static void on_headers(void *data, struct http_request *r)
     r->body_limit_bytes = BODY_MAX_BYTES;
     path = r->path;
     r->has_node_errors = akinon_take_path(&path);
-    found = route_find(r->method, r->path, &rq->arena, &rq->match);
+    found = find_route(rq);
     if (rq->match.route != NULL) {
         if (rq->match.route->takes_event)
             r->body_limit_bytes = event_body_max(rq->api);
@@ -174,8 +194,8 @@ static void on_headers(void *data, struct http_request *r)
     }
     // The name is checked first, with or without a token. The token is checked before
     // the route: without a token a client learns nothing about paths.
-    if (check_host(rq) && check_token(rq, scope) && check_load(rq) &&
-        check_route(rq, found) && check_type(rq)) {
+    if (check_host(rq) && !is_welcomed(rq) && check_token(rq, scope) &&
+        check_load(rq) && check_route(rq, found) && check_type(rq)) {
         r->data = rq;
     } else {
         request_free(rq);

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "api/dashboard/handlers.h"
 #include "api/deliveries/handlers.h"
 #include "api/hooks/handlers.h"
 #include "api/system/handlers.h"
@@ -137,6 +138,10 @@ static const struct route routes[] = {
       .is_public = true, .is_long = true },
     { METHOD_GET, AUTH_ANY, "/api/openapi/pulumi-spec.json", openapi_get,
       .is_public = true, .is_long = true },
+    { METHOD_GET, AUTH_ANY, "/dashboard", dashboard_file, .is_public = true,
+      .is_long = true, .is_dashboard = true },
+    { METHOD_GET, AUTH_ANY, "/dashboard/{path}", dashboard_file,
+      .is_public = true, .is_long = true, .is_dashboard = true },
     { METHOD_GET, AUTH_READ, "/healthz", operations_healthz, .is_public = true,
       .is_for_any_host = true },
     { METHOD_GET, AUTH_READ, "/readyz", operations_readyz, .is_public = true,
@@ -153,6 +158,7 @@ static const char *const param_names[PARAMS] = {
     [PARAM_STACK] = "{stack}", [PARAM_ENV] = "{env}",
     [PARAM_HOOK] = "{hook}",   [PARAM_EVENT] = "{event}",
     [PARAM_TOKEN] = "{token}", [PARAM_REPLAY] = "{replay}",
+    [PARAM_PATH] = "{path}",
 };
 
 const struct route *route_at(size_t i)
@@ -161,7 +167,8 @@ const struct route *route_at(size_t i)
 }
 
 struct segments {
-    struct str at[SEGMENTS_MAX]; // decoded, in the arena
+    struct str at[SEGMENTS_MAX];   // decoded, in the arena
+    struct str from[SEGMENTS_MAX]; // the path from this segment on, as sent
     size_t n;
 };
 
@@ -197,6 +204,8 @@ static enum err split(struct str path, struct arena *arena,
         } else if (http_decode(segment, &decoded) != OK) {
             err = ERR_INVALID;
         } else {
+            out->from[out->n] =
+                (struct str){ segment.at, segment.n_bytes + path.n_bytes };
             out->at[out->n++] = arena_copy(arena, buf_str(&decoded));
         }
     }
@@ -235,6 +244,10 @@ static bool route_fits(const struct route *route, const struct segments *path,
     while (rest.n_bytes > 0) {
         struct str wanted = next_segment(&rest);
 
+        if (n < path->n && str_is(wanted, param_names[PARAM_PATH])) {
+            params[PARAM_PATH] = path->from[n];
+            return true;
+        }
         if (n == path->n || !segment_fits(wanted, path->at[n++], params))
             return false;
     }

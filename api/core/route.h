@@ -22,6 +22,7 @@ enum param {
     PARAM_EVENT,
     PARAM_TOKEN,
     PARAM_REPLAY,
+    PARAM_PATH, // the rest of the path, as sent; its pattern ends with it
     PARAMS
 };
 
@@ -35,7 +36,8 @@ struct route {
     bool takes_json;      // refuses a body that is not JSON
     bool takes_event;     // allows a body as large as an event's
     bool is_long; // the answer may be long: refused unless there is room for it
-    bool is_akinon; // belongs to Akinon's API; the other routes to Pulumi's
+    bool is_dashboard; // is there only while the setting `dashboard` is on
+    bool is_akinon;    // belongs to Akinon's API; the other routes to Pulumi's
 };
 
 struct route_match {

@@ -12,8 +12,10 @@ struct showing {
 
 static struct str next_part(struct showing *s)
 {
-    size_t n_bytes = openapi_json_bytes - s->n_shown_bytes;
-    struct str part = { openapi_json + s->n_shown_bytes, n_bytes };
+    struct str part = openapi_files[0].content;
+
+    part.at += s->n_shown_bytes;
+    part.n_bytes -= s->n_shown_bytes;
 
     if (part.n_bytes > HTTP_PIECE_BYTES)
         part.n_bytes = HTTP_PIECE_BYTES;
@@ -27,7 +29,8 @@ static enum http_more next(void *data, struct buf *out)
     struct showing *s = rq->data;
 
     buf_put_str(out, next_part(s));
-    return s->n_shown_bytes < openapi_json_bytes ? HTTP_MORE : HTTP_LAST;
+    return s->n_shown_bytes < openapi_files[0].content.n_bytes ? HTTP_MORE
+                                                               : HTTP_LAST;
 }
 
 // Sends the document in pieces: clients without a token may ask for it, and must not

@@ -4,9 +4,8 @@
 #ifndef API_SYSTEM_OPENAPI_H
 #define API_SYSTEM_OPENAPI_H
 
-#include <stddef.h>
+#include "api/core/embedded.h"
 
-extern const char openapi_json[];
-extern const size_t openapi_json_bytes;
+extern const struct embedded_file openapi_files[]; // the document alone
 
 #endif

@@ -47,6 +47,7 @@ struct config {
     char *api_listen; // "127.0.0.1:8080"; so is ingest_listen
     char *ingest_listen;
     char *api_hosts;            // comma-separated names
+    bool dashboard;
     char *dashboard_url;        // or empty
     char *default_organization; // or empty
     char *metrics_token_file;

@@ -44,6 +44,8 @@ static const struct setting rows[] = {
       "Host names that the API accepts besides addresses, localhost and this "
       "machine's name, such as posthorn.example.com,*.internal; requests for "
       "other hosts get 421." },
+    { "dashboard", TYPE_BOOL, AT(dashboard), "yes", 0, 0, true,
+      "Whether the API's address also serves the dashboard, at /dashboard." },
     { "dashboard_url", TYPE_TEXT, AT(dashboard_url), "", 0, 0, true,
       "URL at which people reach the API, perhaps through a proxy, such as "
       "https://posthorn.example.com/; its host name is accepted like those in "

@@ -25,7 +25,7 @@ ROUTES = pathlib.Path(BINARY).parent / "posthorn-routes"
 
 # What needs no token, and nothing else does.
 PUBLIC = {"/api/openapi.json", "/api/openapi/pulumi-spec.json", "/healthz", "/readyz",
-          "/metrics"}
+          "/metrics", "/dashboard", "/dashboard/{path}"}
 # What tells each token about its own organization.
 OWN = {"/api/user/stacks", "/api/esc/environments"}
 # Names that Akinon's API takes: ids. The same organizations have hooks of both APIs.
@@ -35,7 +35,7 @@ NEAR, GONE = OURS[:-1], "5f0c1a2b3c4d5e6f7081920a"
 PROJECT = "63ea10b94a472e003305232b"
 NAMES = {"project": PROJECT, "stack": "prod", "env": "staging",
          "event": "0190f3c4-7a1e-7c3b-9d52-3f1b2a4c5d6e", "token": "0011223344556677",
-         "replay": "0190f3c4-7a1e-7c3b-9d52-3f1b2a4c5d6e"}
+         "replay": "0190f3c4-7a1e-7c3b-9d52-3f1b2a4c5d6e", "path": "app.js"}
 MISSING = {False: "nosuch", True: "0" * 24} # hooks, in the two APIs
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 CHANGES = ("POST", "PUT", "PATCH", "DELETE")

@@ -247,8 +247,9 @@ def test_the_other_operations(engine, receiver):
     for path in ("/api/user", "/api/user/organizations/default",
                  "/api/capabilities", "/api/cli/version", "/healthz",
                  "/readyz", "/metrics", "/api/openapi.json", "/api/status",
-                 "/api/openapi/pulumi-spec.json"):
+                 "/api/openapi/pulumi-spec.json", "/dashboard"):
         assert call("GET", path).status == 200, path
+    assert call("GET", "/dashboard/{path}", path="app.js").status == 200
     akinon = "/organizations/{organizationId}/projects/{projectId}"
     walk_own(engine, call, "/api/orgs/{orgName}", {})
     assert call("GET", "/api/orgs/{orgName}/deliveries").status == 200
@@ -292,7 +293,7 @@ def test_routes_and_document_name_the_same_paths(engine):
     source = (ROOT / "api/routes.c").read_text()
     names = set(re.findall(r"\{(\w+)\}", source))
     assert names == {"org", "project", "stack", "env", "hook", "event",
-                     "token", "replay"}
+                     "token", "replay", "path"}
     tails = {re.sub(r"{\w+}", "{}", p) for p in OURS["paths"]}
     for pattern in re.findall(r'"(/[^"]*)"', source):
         shape = re.sub(r"{\w+}", "{}", pattern)

@@ -55,6 +55,13 @@ static void paths_lead_to_routes_or_nowhere(void **state)
         { METHOD_GET, ERR_NOTFOUND, "/api/esc/environments/acme/web" },
         { METHOD_GET, OK, "/api/esc/environments/acme/web/prod/hooks" },
         { METHOD_GET, OK, "/api/preview/environments/acme/prod/hooks" },
+        { METHOD_GET, OK, "/dashboard" },
+        { METHOD_HEAD, OK, "/dashboard/" },
+        { METHOD_GET, OK, "/dashboard/app.js" },
+        { METHOD_GET, OK, "/dashboard/o/acme//%2e%2e/hooks" },
+        { METHOD_GET, ERR_INVALID, "/dashboard/o/%zz" },
+        { METHOD_GET, ERR_NOTFOUND, "/dashboards" },
+        { METHOD_PUT, ERR_DENIED, "/dashboard/app.js" },
         { METHOD_GET, ERR_NOTFOUND, "/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r" },
     };
 
@@ -66,6 +73,28 @@ static void paths_lead_to_routes_or_nowhere(void **state)
 
         if (err != cases[i].err)
             fail_msg("%s: %s", cases[i].path, err_str(err));
+        arena_clear(&arena);
+    }
+}
+
+static void the_rest_of_a_path_is_as_it_was_sent(void **state)
+{
+    static const struct {
+        const char *path, *rest;
+    } cases[] = {
+        { "/dashboard", "" },
+        { "/dashboard/", "" },
+        { "/dashboard/app.js", "app.js" },
+        { "/dashboard/a%2Fb//c/", "a%2Fb//c/" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct arena arena = { NULL };
+        struct route_match match;
+
+        assert_int_equal(find(METHOD_GET, cases[i].path, &arena, &match), OK);
+        assert_true(str_is(match.params[PARAM_PATH], cases[i].rest));
         arena_clear(&arena);
     }
 }
@@ -132,6 +161,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_lead_to_routes_or_nowhere),
+        cmocka_unit_test(the_rest_of_a_path_is_as_it_was_sent),
         cmocka_unit_test(segments_are_decoded_after_splitting),
         cmocka_unit_test(writes_want_the_scope_to_write),
         cmocka_unit_test(a_wrong_method_is_told_the_right_ones),
