@@ -276,21 +276,35 @@ static struct str after_scheme(struct str value)
 }
 
 // Compares hashes, so that neither time nor length reveals the token.
+bool auth_grant_of(const struct auth *a, const uint8_t hash[SHA256_BYTES],
+                   struct auth_grant *out)
+{
+    struct str given = { (const char *)hash, SHA256_BYTES };
+    struct str wanted = { (const char *)a->admin_hash, sizeof(a->admin_hash) };
+
+    *out = (struct auth_grant){ .is_admin = crypto_eq(given, wanted) };
+    if (!out->is_admin && a->lookup != NULL)
+        a->lookup(a->lookup_data, hash, out);
+    memcpy(out->token_hash, hash, SHA256_BYTES);
+    return out->is_admin || out->scopes != 0;
+}
+
 static bool grant_of(const struct auth *a, struct str token,
                      struct auth_grant *out)
 {
     uint8_t hash[SHA256_BYTES];
-    struct str given = { (const char *)hash, sizeof(hash) };
-    struct str wanted = { (const char *)a->admin_hash, sizeof(a->admin_hash) };
 
     *out = (struct auth_grant){ .is_admin = false };
     if (token.n_bytes == 0)
         return false;
     crypto_sha256(token, hash);
-    out->is_admin = crypto_eq(given, wanted);
-    if (!out->is_admin && a->lookup != NULL)
-        a->lookup(a->lookup_data, hash, out);
-    return out->is_admin || out->scopes != 0;
+    return auth_grant_of(a, hash, out);
+}
+
+bool auth_has_token(const struct http_request *r)
+{
+    return http_has_header(r, "authorization") ||
+           http_has_header(r, "x-access-token");
 }
 
 // Finds what the token of a request allows. False: nothing.
@@ -398,30 +412,30 @@ static void forbid(struct http_request *r, const struct auth_grant *grant,
     buf_clear(&why);
 }
 
-static void refuse(struct auth *a, struct http_request *r)
+void auth_refuse(struct auth *a, struct http_request *r, const char *why)
 {
     if (limiter_take(&a->refusals, str_of(r->peer), clock_mono_us())) {
-        http_fail(r, 401, STR("WWW-Authenticate: token\r\n"),
-                  "No credentials provided or are invalid.");
+        http_fail(r, 401, STR("WWW-Authenticate: token\r\n"), "%s", why);
     } else {
         http_fail(r, 429, STR("Retry-After: 1\r\n"),
                   "too many refused credentials from this address");
     }
 }
 
-bool auth_check(struct auth *a, struct http_request *r, struct str org,
-                enum auth_scope scope, struct auth_grant *grant)
+// False: a token in the query, which has been answered.
+static bool check_query(struct http_request *r)
 {
-    if (has_query_token(r)) {
-        http_fail(r, 400, STR_EMPTY,
-                  "a token in the query is not accepted; send it as "
-                  "\"Authorization: token T\"");
-        return false;
-    }
-    if (!identify(a, r, grant)) {
-        refuse(a, r);
-        return false;
-    }
+    if (!has_query_token(r))
+        return true;
+    http_fail(r, 400, STR_EMPTY,
+              "a token in the query is not accepted; send it as "
+              "\"Authorization: token T\"");
+    return false;
+}
+
+static bool check_scope(struct http_request *r, struct str org,
+                        enum auth_scope scope, const struct auth_grant *grant)
+{
     if (allows(grant, org, scope)) {
         http_charge(r, (struct str){ grant->org, grant->n_org_bytes },
                     grant->is_admin);
@@ -435,4 +449,22 @@ bool auth_check(struct auth *a, struct http_request *r, struct str org,
         forbid(r, grant, org, scope);
     }
     return false;
+}
+
+bool auth_check_grant(struct http_request *r, struct str org,
+                      enum auth_scope scope, const struct auth_grant *grant)
+{
+    return check_query(r) && check_scope(r, org, scope, grant);
+}
+
+bool auth_check(struct auth *a, struct http_request *r, struct str org,
+                enum auth_scope scope, struct auth_grant *grant)
+{
+    if (!check_query(r))
+        return false;
+    if (!identify(a, r, grant)) {
+        auth_refuse(a, r, "No credentials provided or are invalid.");
+        return false;
+    }
+    return check_scope(r, org, scope, grant);
 }

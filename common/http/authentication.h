@@ -45,6 +45,7 @@ struct auth_grant { // what a token allows
     size_t n_id_bytes;
     char name[AUTH_NAME_MAX_BYTES]; // what it is for; may be empty
     size_t n_name_bytes;
+    uint8_t token_hash[SHA256_BYTES]; // of the token, which finds it again
 };
 
 // Sets what a token of an organization allows. An expired token (`expires_at_ms`,
@@ -97,6 +98,22 @@ void auth_reload(struct auth *a);
 // may use the reserve.
 bool auth_check(struct auth *a, struct http_request *r, struct str org,
                 enum auth_scope scope, struct auth_grant *grant);
+
+// Whether the request has a header for a token, valid or not.
+bool auth_has_token(const struct http_request *r);
+
+// What the token with this hash allows now. False: nothing; it was revoked or replaced,
+// or has expired.
+bool auth_grant_of(const struct auth *a, const uint8_t hash[SHA256_BYTES],
+                   struct auth_grant *out);
+
+// As auth_check(), of a request whose grant is known by other means than its header.
+bool auth_check_grant(struct http_request *r, struct str org,
+                      enum auth_scope scope, const struct auth_grant *grant);
+
+// Answers a request whose credentials are refused: 401 with this sentence, or 429 after
+// too many of this address.
+void auth_refuse(struct auth *a, struct http_request *r, const char *why);
 
 // Derives a key that only the server knows, for values that clients must not forge.
 // It stays the same until the admin token changes. `purpose` separates keys.

@@ -49,6 +49,7 @@ static void reset_request(struct conn *c)
     c->is_answered = false;
     c->on_gone = NULL;
     c->is_vital = false;
+    c->request.is_private = false;
     c->has_rest = false;
     c->keeps_alive = false;
     conn_enter(c, CONN_IDLE);

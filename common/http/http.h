@@ -100,6 +100,7 @@ struct http_request {
     char peer[48];            // the client's address as text
     uint64_t
         hash[2]; // of method, target and body, and its length; in on_request
+    bool is_private;      // caches must not keep the answer (no-store)
     bool has_node_errors; // http_fail() adds statusCode and error, as the
                           // servers of Node's frameworks do
     void *data;           // for the handler; starts NULL
@@ -110,6 +111,9 @@ struct http_request {
 // Content-Type given twice get 400 before any handler runs).
 struct str http_header(const struct http_request *r, const char *name);
 bool http_has_header(const struct http_request *r, const char *name);
+
+// Whether the request came over TLS.
+bool http_is_encrypted(const struct http_request *r);
 
 // Whether the media type is `type`, whatever its parameters (RFC 9110, 8.3.1).
 bool http_is_type(const struct http_request *r, const char *type);

@@ -90,6 +90,11 @@ bool http_is_type(const struct http_request *r, const char *type)
             value.at[n_bytes] == ' ');
 }
 
+bool http_is_encrypted(const struct http_request *r)
+{
+    return owner_of(r)->stream.crypt != NULL;
+}
+
 const char *http_reason(unsigned status)
 {
     static const struct {

@@ -130,6 +130,8 @@ void reply_put_head(struct conn *c, const struct http_response *resp)
         buf_puts(out, "\r\nConnection: keep-alive");
     }
     buf_puts(out, "\r\n");
+    if (c->request.is_private)
+        buf_puts(out, "Cache-Control: no-store\r\n");
     assert(!has_nul(resp->headers) && !has_nul(resp->content_type));
     buf_put_str(out, resp->headers);
     buf_puts(out, "\r\n");
