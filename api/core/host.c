@@ -91,12 +91,41 @@ static bool is_listed(const char *list, struct str name)
     return false;
 }
 
-static bool is_of_dashboard(const char *text, struct str name)
+static bool is_of_url(const char *text, struct str name)
 {
     struct url url;
 
     return text[0] != '\0' && url_parse(str_of(text), &url, NULL) == OK &&
            str_eq_any_case(name, str_of(url.host));
+}
+
+bool host_is_of_url(const char *url, struct str host)
+{
+    struct str name;
+
+    return cut_port(host, &name) && is_of_url(url, name);
+}
+
+static bool is_local_name(struct str name)
+{
+    return str_eq_any_case(name, STR("localhost")) ||
+           ends_with(name, STR(".localhost"));
+}
+
+bool host_is_loopback(struct str host)
+{
+    static const struct str mapped = { "::ffff:", 7 }; // IPv4 on an IPv6 socket
+    struct str name;
+
+    if (str_is(host, "::1"))
+        return true;
+    if (str_starts(host, mapped))
+        host = (struct str){ host.at + mapped.n_bytes,
+                             host.n_bytes - mapped.n_bytes };
+    if (!cut_port(host, &name))
+        return false;
+    return is_local_name(name) || str_is(name, "[::1]") ||
+           (is_address(name) && str_starts(name, STR("127.")));
 }
 
 // Whether the name is the machine's host name, whole or its first label: machines in
@@ -120,8 +149,7 @@ bool host_is_ours(const struct config *config, struct str own_name,
 
     if (!cut_port(host, &name))
         return false;
-    return is_address(name) || str_eq_any_case(name, STR("localhost")) ||
-           ends_with(name, STR(".localhost")) || is_own(own_name, name) ||
-           is_of_dashboard(config->dashboard_url, name) ||
+    return is_address(name) || is_local_name(name) || is_own(own_name, name) ||
+           is_of_url(config->dashboard_url, name) ||
            is_listed(config->api_hosts, name);
 }

@@ -20,4 +20,11 @@
 bool host_is_ours(const struct config *config, struct str own_name,
                   struct str host);
 
+// Whether a Host, or an address, can only mean the machine that the client runs on:
+// localhost and names below it, 127.0.0.0/8, ::1 (with or without brackets). Pure.
+bool host_is_loopback(struct str host);
+
+// Whether a Host names the host of this URL, on any port. Pure.
+bool host_is_of_url(const char *url, struct str host);
+
 #endif
