@@ -12,6 +12,7 @@
 #include "api/core/api_request.h"
 #include "api/core/audit.h"
 #include "api/json/json_members.h"
+#include "api/json/scopes_json.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"
 #include "common/encoding/crypto.h"
@@ -25,17 +26,6 @@
 #define ID_RANDOM    8
 #define LABEL_MAX    100                   // bytes
 #define SECONDS_MAX  INT64_C(253402300799) // the end of the year 9999
-
-static const struct {
-    const char *name;
-    enum token_scope scope;
-} scope_names[] = {
-    { "ingest", TOKEN_INGEST },
-    { "read", TOKEN_READ },
-    { "write", TOKEN_WRITE },
-};
-
-#define N_SCOPES (sizeof(scope_names) / sizeof(scope_names[0]))
 
 // Reads an organization of either API; Akinon's ids are put in lower case. False: it is
 // invalid; the request has been answered.
@@ -58,16 +48,6 @@ static bool read_org(struct api_request *rq, struct str *out)
 
 // --- printing ---
 
-static void put_scopes(unsigned scopes, struct json_writer *w, const char *key)
-{
-    json_open_array(w, key);
-    for (size_t i = 0; i < N_SCOPES; i++) {
-        if ((scopes & scope_names[i].scope) != 0)
-            json_put_text(w, NULL, scope_names[i].name);
-    }
-    json_close(w);
-}
-
 // Puts a token. `secret` is the token itself in the answer that made it, else empty.
 static void put_token(const struct token *t, struct str secret,
                       struct json_writer *w)
@@ -76,7 +56,7 @@ static void put_token(const struct token *t, struct str secret,
     json_put_str(w, "id", t->id);
     json_put_given(w, "token", secret);
     json_put_str(w, "organization", t->org);
-    put_scopes(t->scopes, w, "scopes");
+    scopes_print(t->scopes, w, "scopes");
     json_put_str(w, "name", t->name);
     json_put_i64(w, "createdAt", t->created_at_ms / 1000);
     if (t->expires_at_ms != 0) {
@@ -88,33 +68,6 @@ static void put_token(const struct token *t, struct str secret,
 }
 
 // --- create ---
-
-static enum err read_scopes(const struct validation *validation,
-                            const struct json_value *body, unsigned *out)
-{
-    const struct json_value *list = member_find(body, "scopes");
-    struct json_iter it = json_iter(list);
-    const struct json_value *item;
-
-    *out = 0;
-    if (!json_is(list, JSON_ARRAY))
-        list = NULL;
-    while (list != NULL && (item = json_next(&it, NULL)) != NULL) {
-        unsigned before = *out;
-
-        for (size_t i = 0; i < N_SCOPES; i++) {
-            if (str_is(json_str(item), scope_names[i].name))
-                *out |= scope_names[i].scope;
-        }
-        if (*out == before)
-            list = NULL; // unknown, or given twice
-    }
-    if (list != NULL && *out != 0)
-        return OK;
-    return validation_refuse(validation,
-                             "scopes must be an array of one or more of "
-                             "\"ingest\", \"read\", \"write\", each once");
-}
 
 static enum err read_expiry(const struct validation *validation,
                             const struct json_value *body, int64_t now_ms,
@@ -143,7 +96,8 @@ static enum err read_token(const struct validation *validation,
 
     if (!json_is(body, JSON_OBJECT))
         return validation_refuse(validation, "the body must be a JSON object");
-    err = read_scopes(validation, body, &t->scopes);
+    err = scopes_read(validation, body, TOKEN_INGEST | TOKEN_READ | TOKEN_WRITE,
+                      &t->scopes);
     if (err == OK)
         err = member_text(validation, body, "name", &t->name);
     if (err == OK && t->name.n_bytes > LABEL_MAX)
@@ -189,7 +143,7 @@ static void audit_token(struct api_request *rq, const char *what,
     struct json_writer w = json_writer(&more);
 
     buf_init(&more, 0);
-    put_scopes(t->scopes, &w, NULL);
+    scopes_print(t->scopes, &w, NULL);
     buf_puts(&more, " until ");
     if (t->expires_at_ms != 0) {
         clock_put_rfc3339(&more, t->expires_at_ms);
