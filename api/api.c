@@ -18,6 +18,7 @@
 
 #include "api/core/api_request.h"
 #include "api/dashboard/handlers.h"
+#include "api/dashboard/session.h"
 #include "api/deliveries/handlers.h"
 #include "api/hooks/hook_disable.h"
 #include "api/hooks/secret_expiry.h"
@@ -33,6 +34,8 @@
 // The largest hook that an import can post has 32 headers of 4 KiB, two PEM files of
 // 16 KiB, and its other fields.
 #define BODY_MAX_BYTES ((size_t)256 * 1024)
+#define CODE_MAX_BYTES \
+    ((size_t)4 * 1024) // of a body that comes without a token
 
 // --- checking the header ---
 
@@ -116,8 +119,13 @@ static bool check_host(struct api_request *rq)
     return false;
 }
 
-// Checks the token. False: the request has been answered. With metrics_token_file,
-// /metrics requires that token or the admin token.
+static bool is_for_metrics(const struct route *route)
+{
+    return route != NULL && route->handler == operations_metrics;
+}
+
+// Checks the token, or the session that a cookie names instead. False: the request has
+// been answered. With metrics_token_file, /metrics requires that token or the admin token.
 static bool check_token(struct api_request *rq, enum auth_scope scope)
 {
     const struct route *route = rq->match.route;
@@ -125,12 +133,21 @@ static bool check_token(struct api_request *rq, enum auth_scope scope)
 
     http_charge(rq->http, STR_EMPTY, false);
     if (route != NULL && route->is_public &&
-        (route->handler != operations_metrics ||
-         api->config->metrics_token_file[0] == '\0' ||
+        (!is_for_metrics(route) || api->config->metrics_token_file[0] == '\0' ||
          (api->has_metrics_token && auth_bears(rq->http, api->metrics_hash))))
         return true;
+    if (route != NULL && route->takes_code)
+        return session_check_login(rq);
+    if (session_is_given(rq) && !is_for_metrics(route))
+        return session_check(rq, scope);
     return auth_check(api->auth, rq->http, rq->match.params[PARAM_ORG], scope,
                       &rq->grant);
+}
+
+// A login with the code of a link has none before its body is read.
+static bool has_grant(const struct api_request *rq)
+{
+    return rq->grant.is_admin || rq->grant.scopes != 0;
 }
 
 // False: the token's organization has too many requests in progress; the request has
@@ -141,7 +158,7 @@ static bool check_load(struct api_request *rq)
     struct share_limit limit = cap_limit(config, CAP_REQUESTS);
     enum share share = SHARE_THERE;
 
-    if (rq->match.route != NULL && !rq->match.route->is_public)
+    if (rq->match.route != NULL && !rq->match.route->is_public && has_grant(rq))
         share = http_hold(rq->http, request_holder(rq), &limit);
     if (share != SHARE_THERE)
         request_refuse_share(rq, CAP_REQUESTS, share, 429);
@@ -154,8 +171,7 @@ static enum err find_route(struct api_request *rq)
     enum err found =
         route_find(rq->http->method, rq->http->path, &rq->arena, &rq->match);
 
-    if (rq->match.route == NULL || !rq->match.route->is_dashboard ||
-        rq->api->config->dashboard)
+    if (!rq->match.is_dashboard || rq->api->config->dashboard)
         return found;
     memset(&rq->match, 0, sizeof(rq->match));
     return ERR_NOTFOUND;
@@ -190,6 +206,8 @@ static void on_headers(void *data, struct http_request *r)
     if (rq->match.route != NULL) {
         if (rq->match.route->takes_event)
             r->body_limit_bytes = event_body_max(rq->api);
+        if (rq->match.route->takes_code)
+            r->body_limit_bytes = CODE_MAX_BYTES;
         scope = rq->match.route->scope;
     }
     // The name is checked first, with or without a token. The token is checked before
@@ -307,6 +325,8 @@ static void on_reload(void *data)
     api->config = role_config(api->role);
     auth_reload(api->auth);
     read_metrics_token(api);
+    if (!api->config->dashboard)
+        dashboard_forget(api->dashboard);
 }
 
 static void on_second(void *data)
@@ -423,6 +443,7 @@ int api_role(unsigned index)
     api->config = role_config(api->role);
     if (gethostname(api->own_name, sizeof(api->own_name) - 1) != 0)
         api->own_name[0] = '\0';
+    api->dashboard = dashboard_new();
     expire_init(api);
     open_storage(api);
     tail_init(api);

@@ -138,6 +138,14 @@ static const struct route routes[] = {
       .is_public = true, .is_long = true },
     { METHOD_GET, AUTH_ANY, "/api/openapi/pulumi-spec.json", openapi_get,
       .is_public = true, .is_long = true },
+    { METHOD_POST, AUTH_ANY, "/dashboard/session", session_create,
+      .takes_json = true, .takes_code = true, .is_dashboard = true },
+    { METHOD_DELETE, AUTH_ANY, "/dashboard/session", session_delete,
+      .is_dashboard = true },
+    { METHOD_GET, AUTH_ANY, "/api/session", session_get,
+      .is_dashboard = true },
+    { METHOD_POST, AUTH_ANY, "/api/login-codes", login_codes_create,
+      .takes_json = true, .is_dashboard = true },
     { METHOD_GET, AUTH_ANY, "/dashboard", dashboard_file, .is_public = true,
       .is_long = true, .is_dashboard = true },
     { METHOD_GET, AUTH_ANY, "/dashboard/{path}", dashboard_file,
@@ -274,7 +282,10 @@ enum err route_find(enum http_method method, struct str path,
     for (size_t i = 0; i < N_ROUTES; i++) {
         if (!route_fits(&routes[i], &segments, params))
             continue;
+        if (params[PARAM_PATH].at != NULL && out->methods != 0)
+            continue; // a pattern above names this very path
         out->methods |= bit(routes[i].method);
+        out->is_dashboard = routes[i].is_dashboard;
         memcpy(out->params, params, sizeof(params));
         if (routes[i].method == wanted)
             out->route = &routes[i];

@@ -35,6 +35,7 @@ struct link { // to a dispatcher
 
 struct expiries;
 struct hook_dialect;
+struct dashboard;
 struct discarding; // a discard of dead letters in progress
 struct pending;    // a query to a dispatcher without a reply so far
 struct tail;       // a client that follows deliveries
@@ -49,6 +50,7 @@ struct api {
     uint8_t metrics_hash[SHA256_BYTES];     // hash of that token
     char own_name[256];                     // this machine's host name
     struct token_store *tokens;
+    struct dashboard *dashboard; // who is logged in to it (api/dashboard)
     struct event_view *events;
     struct stack_view *stacks;
     struct shard_view *shards[QUEUE_SHARDS_MAX]; // by shard

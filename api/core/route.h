@@ -22,7 +22,8 @@ enum param {
     PARAM_EVENT,
     PARAM_TOKEN,
     PARAM_REPLAY,
-    PARAM_PATH, // the rest of the path, as sent; its pattern ends with it
+    PARAM_PATH, // the rest of the path, as sent; its pattern ends with it, and
+                // stands below those that name such a path
     PARAMS
 };
 
@@ -34,6 +35,7 @@ struct route {
     bool is_public;       // needs no token
     bool is_for_any_host; // is answered whatever the request's Host says
     bool takes_json;      // refuses a body that is not JSON
+    bool takes_code;      // may bring the code of a link instead of a token
     bool takes_event;     // allows a body as large as an event's
     bool is_long; // the answer may be long: refused unless there is room for it
     bool is_dashboard; // is there only while the setting `dashboard` is on
@@ -43,7 +45,8 @@ struct route {
 struct route_match {
     const struct route *route; // NULL unless found
     struct str params[PARAMS]; // decoded; empty if the pattern has none
-    unsigned methods; // methods of the path, as bits (1 << http_method)
+    unsigned methods;  // methods of the path, as bits (1 << http_method)
+    bool is_dashboard; // the path is the dashboard's
 };
 
 #endif

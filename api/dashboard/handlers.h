@@ -18,4 +18,12 @@ void dashboard_file(struct api_request *rq);
 // not been answered.
 bool dashboard_welcome(struct api_request *rq);
 
+// --- session_routes.c: login, logout, who is logged in ---
+void session_create(struct api_request *rq);
+void session_delete(struct api_request *rq);
+void session_get(struct api_request *rq);
+
+// --- login_code_routes.c: links that log in ---
+void login_codes_create(struct api_request *rq);
+
 #endif

@@ -46,7 +46,7 @@ struct config {
     char *data_dir;
     char *api_listen; // "127.0.0.1:8080"; so is ingest_listen
     char *ingest_listen;
-    char *api_hosts;            // comma-separated names
+    char *api_hosts; // comma-separated names
     bool dashboard;
     char *dashboard_url;        // or empty
     char *default_organization; // or empty

@@ -49,7 +49,8 @@ static const struct setting rows[] = {
     { "dashboard_url", TYPE_TEXT, AT(dashboard_url), "", 0, 0, true,
       "URL at which people reach the API, perhaps through a proxy, such as "
       "https://posthorn.example.com/; its host name is accepted like those in "
-      "api_hosts." },
+      "api_hosts. With https, the dashboard takes logins under this name: a "
+      "proxy speaks TLS for it." },
     { "default_organization", TYPE_TEXT, AT(default_organization), "", 0, 0,
       true,
       "Organization that Pulumi's command line uses with the admin token when "

@@ -250,6 +250,17 @@ def test_the_other_operations(engine, receiver):
                  "/api/openapi/pulumi-spec.json", "/dashboard"):
         assert call("GET", path).status == 200, path
     assert call("GET", "/dashboard/{path}", path="app.js").status == 200
+    assert call("GET", "/api/session").json()["admin"] is True
+    assert call("GET", "/api/session", token=None).status == 401
+    link = call("POST", "/api/login-codes", {"org": "acme", "scopes": ["read"],
+                                             "ttl": "30d"})
+    assert link.status == 201
+    assert call("POST", "/api/login-codes", {"ttl": "30d"}).status == 400
+    code = {"code": link.json()["code"]}
+    assert call("POST", "/dashboard/session", code, token=None).status == 204
+    assert call("POST", "/dashboard/session", code, token=None).status == 401
+    assert call("POST", "/dashboard/session").status == 204
+    assert call("DELETE", "/dashboard/session").status == 204
     akinon = "/organizations/{organizationId}/projects/{projectId}"
     walk_own(engine, call, "/api/orgs/{orgName}", {})
     assert call("GET", "/api/orgs/{orgName}/deliveries").status == 200

@@ -50,8 +50,10 @@ static void check_route(enum http_method method, struct str path)
         put_escaped(path, &escaped);
         CHECK(route_find(method, buf_str(&escaped), &arena, &again) == err);
         CHECK(again.route == match.route && again.methods == match.methods);
-        for (size_t i = 0; i < PARAMS; i++)
-            CHECK(str_eq(match.params[i], again.params[i]));
+        for (size_t i = 0; i < PARAMS; i++) {
+            // The rest of a path is as it was sent.
+            CHECK(i == PARAM_PATH || str_eq(match.params[i], again.params[i]));
+        }
         route_put_allow(match.methods, &allow);
         CHECK(str_starts(buf_str(&allow), STR("Allow: ")));
     } else {

@@ -11,6 +11,7 @@ import sys
 import posthorn_client.api
 from posthorn_client import AuthenticatedClient
 from posthorn_client.api.akinon_webhooks import create_webhook
+from posthorn_client.api.dashboard import create_login_code, get_session
 from posthorn_client.api.history import get_organization_event
 from posthorn_client.api.history import list_organization_deliveries
 from posthorn_client.api.intake import post_organization_events, post_project_events
@@ -19,7 +20,8 @@ from posthorn_client.api.pulumi_webhooks import create_organization_webhook
 from posthorn_client.api.pulumi_webhooks import list_organization_webhook
 from posthorn_client.api.pulumis_command_line import get_user
 from posthorn_client.api.tokens import create_token
-from posthorn_client.models import AkinonEvent, AkinonNew, Event, TokenNew, Webhook
+from posthorn_client.models import AkinonEvent, AkinonNew, Event, LoginCodeNew, TokenNew
+from posthorn_client.models import Webhook
 
 ORG, PROJECT = "5f0c1a2b3c4d5e6f70819203", "63ea10b94a472e003305232b"
 OURS = "python"
@@ -80,9 +82,14 @@ def calls(api, intake, receiver):
         assert isinstance(list_organization_deliveries.sync(OURS, client=api), list)
         assert get_organization_event.sync(OURS, "none", client=api).code == 404
 
+    def dashboard():
+        assert get_session.sync(client=api).admin is True
+        link = create_login_code.sync(client=api, body=LoginCodeNew(org=OURS))
+        assert link.url.endswith("/dashboard/login#" + link.code)
+
     return {"Pulumi webhooks": pulumi, "Akinon webhooks": akinon, "Intake": events,
             "Tokens": tokens, "Pulumi's command line": command_line,
-            "Operations": operations, "History": history}
+            "Operations": operations, "History": history, "Dashboard": dashboard}
 
 
 def main():

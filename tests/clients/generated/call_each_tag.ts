@@ -77,6 +77,13 @@ const calls: Record<string, () => Promise<void>> = {
     const health = await sdk.getHealth({ client, throwOnError: true });
     assert.equal(health.response.status, 200);
   },
+  Dashboard: async () => {
+    const session = await sdk.getSession({ client, throwOnError: true });
+    assert.equal(session.data.admin, true);
+    const link = await sdk.createLoginCode({
+      client, throwOnError: true, body: { org: 'typescript' } });
+    assert.ok(link.data.url.endsWith(`/dashboard/login#${link.data.code}`));
+  },
   History: async () => {
     const rows = await sdk.listOrganizationDeliveries({ client, path, throwOnError: true });
     assert.ok(Array.isArray(rows.data));

@@ -62,6 +62,9 @@ static void paths_lead_to_routes_or_nowhere(void **state)
         { METHOD_GET, ERR_INVALID, "/dashboard/o/%zz" },
         { METHOD_GET, ERR_NOTFOUND, "/dashboards" },
         { METHOD_PUT, ERR_DENIED, "/dashboard/app.js" },
+        { METHOD_POST, OK, "/dashboard/session" },
+        { METHOD_GET, ERR_DENIED, "/dashboard/session" },
+        { METHOD_GET, OK, "/dashboard/session/" },
         { METHOD_GET, ERR_NOTFOUND, "/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r" },
     };
 

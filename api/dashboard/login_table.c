@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+// login_table.c — who is logged in, or may log in: secrets, and what each allows.
+
+#include "api/dashboard/login_table.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+
+#define BACK_MAX_MS (60 * INT64_C(1000)) // by which a clock may be corrected
+
+void login_table_init(struct login_table *t, size_t max)
+{
+    *t = (struct login_table){ .max = max };
+    t->entries = xcalloc(max, sizeof(*t->entries));
+}
+
+void login_table_clear(struct login_table *t)
+{
+    if (t->entries != NULL)
+        crypto_wipe(t->entries, t->max * sizeof(*t->entries));
+    free(t->entries);
+    *t = (struct login_table){ .max = 0 };
+}
+
+static void forget(struct login_entry *e)
+{
+    crypto_wipe(e, sizeof(*e));
+}
+
+static bool has_ended(const struct login_entry *e, int64_t now_ms)
+{
+    return now_ms >= e->login.ends_at_ms ||
+           now_ms < e->made_at_ms - BACK_MAX_MS ||
+           (e->login.idle_ms != 0 &&
+            now_ms - e->used_at_ms >= e->login.idle_ms);
+}
+
+static bool is_of_same_token(const struct login_entry *a,
+                             const struct login_entry *b)
+{
+    return memcmp(a->login.token_hash, b->login.token_hash, SHA256_BYTES) == 0;
+}
+
+static size_t count_of_token(const struct login_table *t,
+                             const struct login_entry *of)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->max; i++)
+        n += t->entries[i].no != 0 && is_of_same_token(&t->entries[i], of);
+    return n;
+}
+
+// The entry of a full table that makes room: the oldest one of the token that has most.
+static struct login_entry *find_victim(const struct login_table *t)
+{
+    struct login_entry *victim = NULL;
+    size_t n_most = 0;
+
+    for (size_t i = 0; i < t->max; i++) {
+        struct login_entry *e = &t->entries[i];
+        size_t n = count_of_token(t, e);
+
+        if (n > n_most || (n == n_most && e->no < victim->no)) {
+            victim = e;
+            n_most = n;
+        }
+    }
+    assert(victim != NULL);
+    return victim;
+}
+
+static struct login_entry *find_free(struct login_table *t, int64_t now_ms)
+{
+    struct login_entry *free_one = NULL;
+
+    for (size_t i = 0; i < t->max; i++) {
+        if (t->entries[i].no != 0 && has_ended(&t->entries[i], now_ms))
+            forget(&t->entries[i]);
+        if (t->entries[i].no == 0)
+            free_one = &t->entries[i];
+    }
+    return free_one != NULL ? free_one : find_victim(t);
+}
+
+// Appends bytes as base64url without padding (RFC 4648, 5).
+static void put_base64url(struct buf *out, const uint8_t *bytes, size_t n_bytes)
+{
+    struct buf text;
+
+    buf_init(&text, 0);
+    crypto_put_base64(&text, bytes, n_bytes);
+    for (size_t i = 0; i < text.n_bytes && text.at[i] != '='; i++) {
+        char c = text.at[i];
+
+        if (c == '+')
+            c = '-';
+        if (c == '/')
+            c = '_';
+        buf_putc(out, c);
+    }
+    crypto_wipe_buf(&text);
+}
+
+void login_add(struct login_table *t, const struct login *login, int64_t now_ms,
+               size_t n_bytes, struct buf *secret)
+{
+    struct login_entry *e = find_free(t, now_ms);
+    size_t start = secret->n_bytes;
+    uint8_t random[LOGIN_SECRET_MAX_BYTES];
+
+    assert(n_bytes <= sizeof(random));
+    crypto_random(random, n_bytes);
+    put_base64url(secret, random, n_bytes);
+    crypto_wipe(random, sizeof(random));
+    *e = (struct login_entry){ .login = *login,
+                               .made_at_ms = now_ms,
+                               .used_at_ms = now_ms,
+                               .no = ++t->last_no };
+    crypto_sha256((struct str){ secret->at + start, secret->n_bytes - start },
+                  e->hash);
+}
+
+static struct login_entry *find(const struct login_table *t, struct str secret)
+{
+    uint8_t hash[SHA256_BYTES];
+
+    if (secret.n_bytes == 0)
+        return NULL;
+    crypto_sha256(secret, hash);
+    for (size_t i = 0; i < t->max; i++) {
+        // Hashes are compared: how long it takes says nothing about the secret.
+        if (t->entries[i].no != 0 &&
+            memcmp(t->entries[i].hash, hash, sizeof(hash)) == 0)
+            return &t->entries[i];
+    }
+    return NULL;
+}
+
+const struct login *login_find(struct login_table *t, struct str secret,
+                               int64_t now_ms)
+{
+    struct login_entry *e = find(t, secret);
+
+    if (e == NULL)
+        return NULL;
+    if (has_ended(e, now_ms)) {
+        forget(e);
+        return NULL;
+    }
+    e->used_at_ms = now_ms;
+    return &e->login;
+}
+
+void login_remove(struct login_table *t, struct str secret)
+{
+    struct login_entry *e = find(t, secret);
+
+    if (e != NULL)
+        forget(e);
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+// session.c — sessions of the dashboard: a cookie instead of a token in each request.
+
+#include "api/dashboard/session.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "api/dashboard/cookie.h"
+#include "common/base/clock.h"
+#include "common/base/mem.h"
+#include "common/log/log.h"
+
+#define SESSIONS_MAX 256
+#define CODES_MAX    256
+
+#define LOGGED_PER_S   1
+#define LOGGED_AT_ONCE 20
+
+static const char ended[] = "the session has ended; log in again";
+
+struct dashboard *dashboard_new(void)
+{
+    struct dashboard *d = xcalloc(1, sizeof(*d));
+
+    login_table_init(&d->sessions, SESSIONS_MAX);
+    login_table_init(&d->codes, CODES_MAX);
+    limiter_init(&d->refusals, LOGGED_PER_S, LOGGED_AT_ONCE);
+    return d;
+}
+
+void dashboard_forget(struct dashboard *d)
+{
+    login_table_clear(&d->sessions);
+    login_table_clear(&d->codes);
+    login_table_init(&d->sessions, SESSIONS_MAX);
+    login_table_init(&d->codes, CODES_MAX);
+}
+
+struct origin_facts session_facts(const struct api_request *rq)
+{
+    const struct http_request *r = rq->http;
+
+    return (struct origin_facts){
+        .is_read = r->method == METHOD_GET || r->method == METHOD_HEAD,
+        .is_encrypted = http_is_encrypted(r),
+        .peer = str_of(r->peer),
+        .host = http_header(r, "host"),
+        .site = http_header(r, "sec-fetch-site"),
+        .origin = http_header(r, "origin"),
+        .mark = http_header(r, "x-posthorn"),
+        .public_url = rq->api->config->dashboard_url,
+    };
+}
+
+// A browser sends all cookies in one header; a proxy may have split it.
+static struct str secret_of(const struct http_request *r)
+{
+    struct str secret = STR_EMPTY;
+    struct str name, value;
+
+    for (size_t i = 0;
+         secret.n_bytes == 0 && http_header_at(r, i, &name, &value); i++) {
+        if (str_eq_any_case(name, STR("cookie")))
+            secret = cookie_find(value);
+    }
+    return secret;
+}
+
+bool session_is_given(const struct api_request *rq)
+{
+    return rq->api->config->dashboard && !auth_has_token(rq->http) &&
+           secret_of(rq->http).n_bytes > 0;
+}
+
+const struct login *session_of(struct api_request *rq)
+{
+    return login_find(&rq->api->dashboard->sessions, secret_of(rq->http),
+                      clock_now_ms());
+}
+
+bool session_end(struct api_request *rq)
+{
+    bool was_there = session_of(rq) != NULL;
+
+    login_remove(&rq->api->dashboard->sessions, secret_of(rq->http));
+    return was_there;
+}
+
+// Narrows what a token allows. The admin token is then that of one organization.
+static void narrow(const struct login *login, struct auth_grant *grant)
+{
+    if (!grant->is_admin) {
+        grant->scopes &= login->scopes;
+        return;
+    }
+    auth_grant_set(grant, (struct str){ login->org, login->n_org_bytes },
+                   login->scopes, 0);
+    auth_grant_name(grant, STR("admin"), STR("admin token"));
+    memcpy(grant->token_hash, login->token_hash, sizeof(grant->token_hash));
+}
+
+bool session_grant(const struct api *api, const struct login *login,
+                   struct auth_grant *out)
+{
+    if (!auth_grant_of(api->auth, login->token_hash, out))
+        return false;
+    if (login->is_narrowed)
+        narrow(login, out);
+    return out->is_admin || out->scopes != 0;
+}
+
+bool session_check(struct api_request *rq, enum auth_scope scope)
+{
+    const struct origin_facts facts = session_facts(rq);
+    const char *fault = origin_fault(&facts);
+    const struct login *login;
+
+    if (fault != NULL) {
+        session_log_refusal(rq, "session refused", fault);
+        http_fail(rq->http, 403, STR_EMPTY, "%s", fault);
+        return false;
+    }
+    rq->http->is_private = true;
+    login = session_of(rq);
+    if (login == NULL || !session_grant(rq->api, login, &rq->grant)) {
+        session_end(rq);
+        auth_refuse(rq->api->auth, rq->http, ended);
+        return false;
+    }
+    return auth_check_grant(rq->http, rq->match.params[PARAM_ORG], scope,
+                            &rq->grant);
+}
+
+static const char *login_fault(const struct api_request *rq)
+{
+    const struct origin_facts facts = session_facts(rq);
+
+    if (!origin_is_private(&facts))
+        return "beyond this machine a login needs TLS: set api_tls_cert and "
+               "api_tls_key, or, if a proxy speaks TLS for this host, set "
+               "dashboard_url to its https:// URL";
+    return origin_login_fault(&facts);
+}
+
+bool session_check_login(struct api_request *rq)
+{
+    const char *fault = login_fault(rq);
+
+    if (fault != NULL) {
+        session_log_refusal(rq, "login refused", fault);
+        http_fail(rq->http, 403, STR_EMPTY, "%s", fault);
+        return false;
+    }
+    if (!auth_has_token(rq->http) &&
+        (rq->http->announced_bytes > 0 ||
+         http_has_header(rq->http, "transfer-encoding")))
+        return true; // the body has a code
+    if (auth_check(rq->api->auth, rq->http, STR_EMPTY, AUTH_ANY, &rq->grant))
+        return true;
+    session_log_refusal(rq, "login refused", "the token is not valid");
+    return false;
+}
+
+void session_log_refusal(struct api_request *rq, const char *what,
+                         const char *why)
+{
+    struct dashboard *d = rq->api->dashboard;
+
+    if (limiter_take(&d->refusals, str_of(rq->http->peer), clock_mono_us()))
+        log_info(what, "peer=%s reason=%s", log_quote(str_of(rq->http->peer)),
+                 log_quote(str_of(why)));
+}
