@@ -161,6 +161,15 @@ static const struct opt explain_options[] = {
     { NULL, NULL, NULL, NULL },
 };
 
+static const struct opt dashboard_options[] = {
+    { "org", "NAME", "organization that the session sees", NULL },
+    { "scopes", "A,B", "what the session may do, separated by commas: read, write; "
+      "default: what the token may", "read write" },
+    { "ttl", "DURATION", "how long the session lasts: 1m to 12h, and to 30d with "
+      "--scopes read; default: 12h", NULL },
+    { "open", NULL, "also open the link in the browser, with xdg-open", NULL },
+    { NULL, NULL, NULL, NULL },
+};
 static const struct opt token_options[] = {
     { "org", "NAME", "organization", NULL },
     { "scopes", "A,B", "what the token allows, separated by commas: ingest, read, "
@@ -341,6 +350,13 @@ static const struct command commands[] = {
       "A new token is printed on stdout and cannot be shown again.",
       "posthorn token create --org acme --scopes ingest --name \"order service\"",
       { token_options, at_engine } },
+    { "dashboard", command_dashboard, NULL, 0, 0, NULL,
+      "print a link that logs a browser in to the dashboard",
+      "The link serves once, within a minute. Without --org it is the token's own: "
+      "with the admin token, of all organizations. The session ends when the token "
+      "is revoked, and allows no more than the token.",
+      "posthorn dashboard --org acme --scopes read --ttl 30d",
+      { dashboard_options, at_engine } },
     { "verify", command_verify, "[PATH]", 0, 1, NULL,
       "check a data directory, a backup or an export",
       "Reads everything in a data directory or backup, also while an engine runs "
@@ -415,7 +431,7 @@ static const struct command commands[] = {
 };
 
 static const struct command_group groups[] = {
-    { "The engine", { "serve", "status", "config", "bench", NULL } },
+    { "The engine", { "serve", "status", "dashboard", "config", "bench", NULL } },
     { "Events", { "send", "explain", "sink", NULL } },
     { "Webhooks", { "hook", "export", "import", NULL } },
     { "Deliveries", { "deliveries", "tail", "stats", "redeliver", "replay", "dead",

@@ -252,6 +252,9 @@ def test_quickstart_until_ctrl_c(quickstart):
     process = quickstart(ports=ports)
     wait_for(lambda: "What arrives" in process.output(), "it runs", 300)
     assert_shown(process.output())
+    link = re.search(r"^dashboard +http://posthorn\.localhost:(\d+)/dashboard/login#[\w-]{22}$",
+                     process.output(), re.MULTILINE)
+    assert link and int(link.group(1)) == ports[0]
     os.killpg(process.pid, signal.SIGINT)
     wait_for(lambda: process.poll() is not None,
              f"it ends; processes: {group_members(process.pid)}", 20)

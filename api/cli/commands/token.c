@@ -74,20 +74,6 @@ static void print_created(const struct json_value *t)
 
 // --- verbs ---
 
-// Puts a list as "ingest,read" as a JSON array.
-static void put_scopes(const char *scopes, struct json_writer *w)
-{
-    json_open_array(w, "scopes");
-    while (*scopes != '\0') {
-        struct str scope = { scopes, strcspn(scopes, ", ") };
-
-        scopes += scope.n_bytes;
-        scopes += strspn(scopes, ", ");
-        json_put_str(w, NULL, scope);
-    }
-    json_close(w);
-}
-
 static int call(const struct args *args, const struct client_call *what,
                 void (*people)(const struct json_value *))
 {
@@ -110,7 +96,7 @@ static int create(const struct args *args, struct client_call *what)
 
     buf_init(&body, 0);
     json_open_object(&w, NULL);
-    put_scopes(args_text(args, "scopes"), &w);
+    client_put_words(args_text(args, "scopes"), "scopes", &w);
     if (name != NULL)
         json_put_text(&w, "name", name);
     json_close(&w);

@@ -531,6 +531,21 @@ bool client_read_file(const struct command *command, const char *path,
     return true;
 }
 
+void client_put_words(const char *words, const char *key, struct json_writer *w)
+{
+    static const char separators[] = ", ";
+
+    json_open_array(w, key);
+    while (*words != '\0') {
+        struct str word = { words, strcspn(words, separators) };
+
+        words += word.n_bytes;
+        words += strspn(words, separators);
+        json_put_str(w, NULL, word);
+    }
+    json_close(w);
+}
+
 void client_put_segment(struct buf *path, const char *segment)
 {
     static const char plain[] =

@@ -11,6 +11,7 @@
 #include "common/base/err.h"
 #include "common/base/str.h"
 #include "common/encoding/json.h"
+#include "common/encoding/json_writer.h"
 
 struct client_call {
     const char *method;
@@ -91,6 +92,10 @@ int client_print(const struct args *a, const struct buf *answer,
 // cannot be read, which is printed to stderr.
 bool client_read_file(const struct command *command, const char *path,
                       struct buf *out);
+
+// Puts words that commas separate, as "ingest,read", as an array of JSON.
+void client_put_words(const char *words, const char *key,
+                      struct json_writer *w);
 
 // Appends a segment of a path, percent-encoded.
 void client_put_segment(struct buf *path, const char *segment);

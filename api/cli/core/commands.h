@@ -10,6 +10,7 @@ int command_backup(const struct args *args);
 int command_bench(const struct args *args);
 int command_completion(const struct args *args);
 int command_config(const struct args *args);
+int command_dashboard(const struct args *args);
 int command_dead(const struct args *args);
 int command_deliveries(const struct args *args);
 int command_explain(const struct args *args);
