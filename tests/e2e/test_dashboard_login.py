@@ -1,0 +1,616 @@
+# SPDX-License-Identifier: MIT
+"""Sessions of the dashboard: who gets one, what it allows, from which pages, and when it
+ends. Over plain HTTP, as a visitor would speak; test_dashboard_browser.py has a real one."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+
+from clock import DAY, HOUR, Clock
+from engine import BINARY, Reply
+from support import PATIENCE_S, ROOT, compact, wait_for
+from test_reach import can_make_namespaces
+
+COOKIE = re.compile(r"__Host-posthorn=([A-Za-z0-9_-]{43}); Path=/; Secure; HttpOnly; "
+                    r"SameSite=Strict")
+HOOKS = "/api/orgs/acme/hooks"
+
+
+class Visitor:
+    """Sends what a browser sends, and keeps the one cookie."""
+
+    def __init__(self, engine, host=None):
+        self.engine = engine
+        self.host = host or f"127.0.0.1:{engine.api_port}"
+        self.cookie = None
+
+    def ask(self, method, path, value=None, site="same-origin", mark="1", token=None,
+            port=None, **headers):
+        headers = {"Host": self.host, **{k.replace("_", "-"): v
+                                         for k, v in headers.items()}}
+        for name, text in (("Sec-Fetch-Site", site), ("X-Posthorn", mark)):
+            if text is not None:
+                headers[name] = text
+        if self.cookie:
+            headers["Cookie"] = f"theme=dark; __Host-posthorn={self.cookie}"
+        if token:
+            headers["Authorization"] = f"token {token}"
+        body = None
+        if value is not None:
+            headers["Content-Type"] = "application/json"
+            body = compact(value).encode()
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", port or self.engine.api_port, timeout=PATIENCE_S)
+        try:
+            connection.request(method, path, body, headers)
+            return Reply(connection.getresponse())
+        finally:
+            connection.close()
+
+    def log_in(self, token=None, code=None, **more):
+        more["token"] = token if token or code else self.engine.token
+        reply = self.ask("POST", "/dashboard/session", code and {"code": code}, **more)
+        found = COOKIE.fullmatch(reply.headers.get("set-cookie", ""))
+        if reply.status == 204:
+            assert reply.body == b"" and found, reply.headers
+            self.cookie = found.group(1)
+        else:
+            assert "set-cookie" not in reply.headers
+        return reply
+
+    def is_in(self):
+        status = self.ask("GET", "/api/session").status
+        assert status in (200, 401), status
+        return status == 200
+
+
+@pytest.fixture
+def visitor(engine):
+    return Visitor(engine)
+
+
+def make_token(engine, *scopes, org="acme", **more):
+    reply = engine.api("POST", f"/api/orgs/{org}/tokens",
+                       {"scopes": list(scopes), "name": "of a test", **more})
+    assert reply.status == 201, reply
+    return reply.json()
+
+
+def make_link(engine, token=..., **wanted):
+    return engine.api("POST", "/api/login-codes", wanted, token=token)
+
+
+def code_of(reply):
+    assert reply.status == 201, reply
+    return reply.json()["code"]
+
+
+# --- a session instead of a token ---
+
+@pytest.mark.smoke
+def test_a_token_becomes_a_session(engine, visitor):
+    assert not visitor.is_in()
+    assert visitor.ask("GET", HOOKS).status == 401
+    reply = visitor.log_in()
+    assert reply.status == 204 and reply.headers["cache-control"] == "no-store"
+    shown = visitor.ask("GET", "/api/session")
+    assert shown.headers["cache-control"] == "no-store"
+    who = shown.json()
+    ends = who.pop("expiresAt")
+    assert 12 * HOUR - 300 < ends - time.time() <= 12 * HOUR
+    version = subprocess.run([BINARY, "version"], capture_output=True, text=True,
+                             check=True).stdout
+    assert who.pop("version") in version
+    assert who == {"admin": True, "org": None, "scopes": ["ingest", "read", "write"],
+                   "tokenId": "admin", "tokenName": "admin token"}
+    listed = visitor.ask("GET", HOOKS)
+    assert listed.status == 200 and listed.headers["cache-control"] == "no-store"
+    made = visitor.ask("POST", HOOKS, {
+        "organizationName": "acme", "displayName": "x", "active": True,
+        "payloadUrl": "http://127.0.0.1:8099/"})
+    assert made.status == 201, made
+    assert 'msg="hook created" by="admin token" by_id="admin"' in engine.log()
+    # Without the cookie, caches may do as before.
+    assert "cache-control" not in engine.api("GET", HOOKS).headers
+
+
+def test_a_session_is_its_token(engine, visitor):
+    token = make_token(engine, "read")
+    assert visitor.log_in(token["token"]).status == 204
+    who = visitor.ask("GET", "/api/session").json()
+    assert (who["admin"], who["org"], who["scopes"]) == (False, "acme", ["read"])
+    assert (who["tokenId"], who["tokenName"]) == (token["id"], "of a test")
+    assert visitor.ask("GET", HOOKS).status == 200
+    refused = visitor.ask("POST", HOOKS, {})
+    assert refused.status == 403 and "needs the scope write" in refused.json()["message"]
+    assert visitor.ask("GET", "/api/orgs/other/hooks").status == 403
+    assert visitor.ask("GET", "/api/orgs/acme/tokens").status == 403
+
+
+def test_who_may_see_nothing_gets_no_session(engine, visitor):
+    token = make_token(engine, "ingest")["token"]
+    refused = visitor.log_in(token)
+    assert refused.status == 403 and "neither" in refused.json()["message"]
+    assert make_link(engine, token).status == 403
+    for wrong in ("pht_" + "0" * 64, "x"):
+        assert visitor.log_in(wrong).status == 401
+    assert visitor.ask("POST", "/dashboard/session").status == 401
+    assert visitor.log_in(code="x" * 22, token=engine.token).status == 400
+    for body in ({}, {"code": 1}, [], {"code": None}):
+        assert visitor.ask("POST", "/dashboard/session", body).status == 400, body
+
+
+def test_a_session_is_for_the_tables_of_the_api_alone(make_engine, tmp_path):
+    file = tmp_path / "metrics.token"
+    file.write_text("a-token-for-prometheus\n")
+    file.chmod(0o600)
+    engine = make_engine(metrics_token_file=str(file)).start()
+    visitor = Visitor(engine)
+    visitor.log_in()
+    assert visitor.ask("GET", "/metrics").status == 401
+    event = {"kind": "a.b", "payload": {}}
+    assert visitor.ask("POST", "/api/orgs/acme/events", event,
+                       port=engine.ingest_port).status == 401
+    assert visitor.ask("GET", "/healthz").status == 200
+    assert visitor.ask("GET", "/nothing").status == 404
+
+
+def test_a_token_in_the_header_wins(engine, visitor):
+    visitor.log_in()
+    reader = make_token(engine, "read")["token"]
+    assert visitor.ask("GET", HOOKS, token="pht_wrong-and-long-enough").status == 401
+    assert visitor.ask("POST", HOOKS, {}, token=reader).status == 403
+    assert visitor.ask("GET", HOOKS, x_access_token="pht_wrong-as-well-0000").status == 401
+    # Clients with tokens need not say where they come from.
+    for site in (None, "cross-site"):
+        assert visitor.ask("POST", HOOKS, {}, site=site, mark=None,
+                           token=engine.token).status == 400
+    assert visitor.is_in()
+
+
+def test_logout(engine, visitor):
+    visitor.log_in()
+    assert visitor.ask("DELETE", "/dashboard/session", site="same-site").status == 403
+    assert visitor.is_in()
+    reply = visitor.ask("DELETE", "/dashboard/session")
+    assert reply.status == 204
+    assert reply.headers["set-cookie"] == (
+        "__Host-posthorn=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0")
+    assert not visitor.is_in()
+    assert visitor.ask("DELETE", "/dashboard/session").status == 401
+    log = engine.log()
+    for message in ('msg="login" by="admin token"', 'msg="logout" by="admin token"',
+                    'msg="session refused" peer="127.0.0.1"'):
+        assert message in log, message
+
+
+def test_a_login_ends_the_session_that_the_browser_had(engine, visitor):
+    visitor.log_in()
+    first = Visitor(engine)
+    first.cookie = visitor.cookie
+    visitor.log_in()
+    assert visitor.cookie != first.cookie
+    assert visitor.is_in() and not first.is_in()
+
+
+# --- other pages ---
+
+FOREIGN = ("same-site", "cross-site", "Same-Origin", "x")
+
+
+def test_other_pages_get_nothing(engine, visitor):
+    """Another port of this machine is same-site, and the cookie goes with its requests."""
+    visitor.log_in()
+    body = {"organizationName": "acme", "displayName": "x", "active": True,
+            "payloadUrl": "http://127.0.0.1:8099/"}
+    for site in FOREIGN:
+        for method, path, value in (("GET", HOOKS, None), ("HEAD", HOOKS, None),
+                                    ("GET", "/api/session", None),
+                                    ("GET", "/nothing", None), ("POST", HOOKS, body),
+                                    ("DELETE", "/dashboard/session", None),
+                                    ("POST", "/api/login-codes", {}),
+                                    ("OPTIONS", HOOKS, None)):
+            reply = visitor.ask(method, path, value, site=site)
+            assert reply.status == 403, (site, method, path)
+            assert "access-control-allow-origin" not in reply.headers
+            if method != "HEAD":
+                assert "another page" in reply.json()["message"]
+    assert visitor.ask("GET", HOOKS).json() == []
+    # The page itself is for everybody: links to it work.
+    for site in (*FOREIGN, "none"):
+        assert visitor.ask("GET", "/dashboard/o/acme", site=site).status == 200
+    # What a person typed may be looked at, but changes nothing.
+    assert visitor.ask("GET", HOOKS, site="none").status == 200
+    assert visitor.ask("POST", HOOKS, body, site="none").status == 403
+
+
+def test_no_other_page_logs_in(engine, visitor):
+    """Or it could make somebody work in the session of another."""
+    code = code_of(make_link(engine))
+    for site in FOREIGN:
+        assert visitor.log_in(site=site).status == 403
+        assert visitor.log_in(code=code, site=site).status == 403
+    assert visitor.log_in(site=None, Origin="http://127.0.0.1:9000").status == 403
+    assert visitor.log_in(code=code).status == 204
+
+
+def test_without_sec_fetch_headers_the_origin_decides(engine, visitor):
+    visitor.log_in()
+    ours = f"http://{visitor.host}"
+    assert visitor.ask("GET", HOOKS, site=None).status == 200
+    assert visitor.ask("GET", HOOKS, site=None, Origin=ours).status == 200
+    refused = visitor.ask("POST", HOOKS, {}, site=None)
+    assert refused.status == 403 and "Origin" in refused.json()["message"]
+    assert visitor.ask("POST", HOOKS, {}, site=None, Origin=ours).status == 400
+    for origin in ("http://127.0.0.1:9000", "null", f"https://{visitor.host}",
+                   "http://evil.example", f"{ours}.evil.example"):
+        for method, value in (("GET", None), ("POST", {})):
+            assert visitor.ask(method, HOOKS, value, site=None,
+                               Origin=origin).status == 403, origin
+
+
+def test_a_change_needs_the_mark_that_no_form_can_send(engine, visitor):
+    visitor.log_in()
+    for mark in (None, "0", "", "11"):
+        refused = visitor.ask("POST", HOOKS, {}, mark=mark)
+        assert refused.status == 403 and "X-Posthorn: 1" in refused.json()["message"]
+        assert visitor.ask("GET", HOOKS, mark=mark).status == 200
+    assert visitor.ask("POST", HOOKS, {}).status == 400
+
+
+def test_the_name_is_checked_with_a_session_as_without(engine, visitor):
+    visitor.log_in()
+    visitor.host = "evil.example"
+    for path in (HOOKS, "/api/session", "/dashboard", "/"):
+        assert visitor.ask("GET", path).status == 421
+    assert visitor.log_in().status == 421
+
+
+# --- who can listen ---
+
+def test_beyond_this_machine_a_login_needs_tls(tmp_path):
+    if not can_make_namespaces():
+        pytest.skip("no network namespaces here")
+    done = subprocess.run(
+        ["unshare", "-n", sys.executable, str(ROOT / "tests/e2e/plain_world.py"), BINARY,
+         str(tmp_path)], capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    allowed = {name for name, reply in found.items() if reply["status"] == 204}
+    assert allowed == {"loopback", "proxy"}, found
+    for name, reply in found.items():
+        assert reply["cookie"] == (name in allowed)
+        if name not in allowed:
+            assert reply["status"] == 403
+            assert "api_tls_cert" in reply["message"]
+            assert "dashboard_url" in reply["message"]
+
+
+def test_a_page_behind_a_proxy_is_ours(make_engine):
+    engine = make_engine(dashboard_url="https://hooks.example.com/").start()
+    visitor = Visitor(engine, host="hooks.example.com")
+    ours = "https://hooks.example.com"
+    assert visitor.log_in(site=None, Origin=ours).status == 204
+    assert visitor.ask("POST", HOOKS, {}, site=None, Origin=ours).status == 400
+    for origin in ("http://hooks.example.com", "https://hooks.example.com:444",
+                   "https://example.com"):
+        assert visitor.ask("POST", HOOKS, {}, site=None, Origin=origin).status == 403
+    assert make_link(engine).json()["url"].startswith(f"{ours}/dashboard/login#")
+
+
+# --- when it ends ---
+
+def test_a_revoked_token_ends_its_sessions_within_one_request(engine, visitor):
+    token = make_token(engine, "read", "write")
+    visitor.log_in(token["token"])
+    linked = Visitor(engine)
+    linked.log_in(code=code_of(make_link(engine, token["token"], scopes=["read"])))
+    waiting = code_of(make_link(engine, token["token"]))
+    assert visitor.is_in() and linked.is_in()
+    assert engine.api("DELETE", f"/api/orgs/acme/tokens/{token['id']}").status == 204
+    for each in (visitor, linked):
+        reply = each.ask("GET", HOOKS)
+        assert reply.status == 401 and "log in again" in reply.json()["message"]
+        assert each.ask("POST", HOOKS, {}).status == 401
+    assert Visitor(engine).log_in(code=waiting).status == 401
+
+
+def test_a_token_that_expires_ends_its_sessions(engine, visitor):
+    token = make_token(engine, "read", expiresAt=int(time.time()) + 3)
+    assert visitor.log_in(token["token"]).status == 204
+    wait_for(lambda: not visitor.is_in(), "the session has ended")
+
+
+def test_another_admin_token_ends_the_sessions_of_the_first(engine, visitor):
+    visitor.log_in()
+    (engine.data_dir / "admin.token").write_text("another-token-of-the-admin\n")
+    os.kill(engine.process.pid, signal.SIGHUP)
+    wait_for(lambda: not visitor.is_in(), "the session has ended")
+    assert visitor.log_in().status == 204
+
+
+def test_sessions_end_with_the_process_and_with_the_dashboard(make_engine, tmp_path):
+    config = tmp_path / "posthorn.conf"
+    config.write_text("")
+    engine = make_engine()
+    plain = engine.command
+    engine.command = lambda: [*plain(), "--config", str(config)]
+    engine.start()
+    visitor = Visitor(engine)
+    visitor.log_in()
+    engine.stop()
+    engine.restart()
+    assert not visitor.is_in()
+    visitor.log_in()
+    code = code_of(make_link(engine))
+    for is_on in (False, True):
+        config.write_text(f"dashboard = {'yes' if is_on else 'no'}\n")
+        os.kill(engine.process.pid, signal.SIGHUP)
+        wait_for(lambda: (visitor.ask("GET", "/dashboard").status == 200) == is_on,
+                 "the setting counts")
+        assert visitor.ask("GET", HOOKS).status == 401
+    assert make_link(engine).status == 201
+    assert visitor.log_in(code=code).status == 401
+
+
+@pytest.fixture
+def turned(make_engine, tmp_path):
+    engine = make_engine()
+    engine.clock = Clock(tmp_path)
+    engine.binary = Clock.PROGRAM
+    return engine.start()
+
+
+def test_sessions_and_links_end_in_time(turned):
+    engine, clock = turned, turned.clock
+    idle, used, screen = (Visitor(engine) for _ in range(3))
+    idle.log_in()
+    used.log_in()
+    screen.log_in(code=code_of(make_link(engine, org="acme", scopes=["read"], ttl="30d")))
+    short = Visitor(engine)
+    short.log_in(code=code_of(make_link(engine, ttl="10m")))
+    late = code_of(make_link(engine))
+    clock.turn(59)
+    assert Visitor(engine).log_in(code=code_of(make_link(engine))).status == 204
+    clock.turn(61)
+    refused = Visitor(engine).log_in(code=late)
+    assert refused.status == 401 and "within a minute" in refused.json()["message"]
+    clock.turn(HOUR / 6 + 5)
+    assert not short.is_in()
+    clock.turn(HOUR - 60)
+    assert used.is_in()
+    clock.turn(HOUR + 60)
+    assert used.is_in() and not idle.is_in()
+    for half in range(3, 24):
+        clock.turn(half * HOUR / 2)
+        assert used.is_in(), half
+    clock.turn(12 * HOUR + 5)
+    assert not used.is_in()
+    clock.turn(30 * DAY - 60)
+    assert screen.is_in()
+    clock.turn(30 * DAY + 5)
+    assert not screen.is_in()
+
+
+def test_a_link_of_a_session_ends_with_it(turned):
+    first, second = Visitor(turned), Visitor(turned)
+    first.log_in(code=code_of(make_link(turned, ttl="20m")))
+    reply = first.ask("POST", "/api/login-codes", {"org": "acme", "ttl": "12h"})
+    assert second.log_in(code=code_of(reply)).status == 204
+    ends = first.ask("GET", "/api/session").json()["expiresAt"]
+    assert second.ask("GET", "/api/session").json()["expiresAt"] == ends
+    turned.clock.turn(20 * 60 + 5)
+    assert not second.is_in()
+
+
+def test_of_too_many_sessions_the_oldest_ends(engine):
+    reader = Visitor(engine)
+    reader.log_in(make_token(engine, "read")["token"])
+    browsers = [Visitor(engine) for _ in range(256)]
+    for each in browsers:
+        assert each.log_in().status == 204
+    assert not browsers[0].is_in()
+    assert browsers[1].is_in() and browsers[255].is_in()
+    # Of another token: it did not have too many.
+    assert reader.is_in()
+
+
+# --- links ---
+
+def test_a_link_serves_once(engine, visitor):
+    reply = make_link(engine, org="acme")
+    answer = reply.json()
+    assert reply.headers["cache-control"] == "no-store"
+    assert set(answer) == {"code", "url", "expiresAt"}
+    assert re.fullmatch(r"[A-Za-z0-9_-]{22}", answer["code"])
+    assert answer["url"] == (f"http://posthorn.localhost:{engine.api_port}"
+                             f"/dashboard/login#{answer['code']}")
+    assert 0 < answer["expiresAt"] - time.time() <= 60
+    assert visitor.log_in(code=answer["code"]).status == 204
+    assert visitor.is_in()
+    other = Visitor(engine)
+    refused = other.log_in(code=answer["code"])
+    assert refused.status == 401 and "once" in refused.json()["message"]
+
+
+def test_a_link_allows_what_it_says(engine):
+    cases = (({}, True, None, ["ingest", "read", "write"]),
+             ({"org": "acme"}, False, "acme", ["read", "write"]),
+             ({"org": "acme", "scopes": ["read"]}, False, "acme", ["read"]),
+             ({"org": "5F0C1A2B3C4D5E6F70819203", "scopes": ["write"]}, False,
+              "5f0c1a2b3c4d5e6f70819203", ["write"]))
+    for wanted, is_admin, org, scopes in cases:
+        visitor = Visitor(engine)
+        visitor.log_in(code=code_of(make_link(engine, **wanted)))
+        who = visitor.ask("GET", "/api/session").json()
+        assert (who["admin"], who["org"], who["scopes"]) == (is_admin, org, scopes), wanted
+        assert who["tokenId"] == "admin"
+        assert (visitor.ask("GET", "/api/status").status == 200) == is_admin
+        if org == "acme":
+            assert visitor.ask("GET", HOOKS).status == 200
+            assert visitor.ask("GET", "/api/orgs/other/hooks").status == 403
+            assert visitor.ask("GET", "/api/orgs/posthorn/hooks").status == 403
+            assert (visitor.ask("POST", HOOKS, {}).status == 400) == ("write" in scopes)
+
+
+def test_a_link_allows_no_more_than_who_makes_it(engine, visitor):
+    reader = make_token(engine, "read")["token"]
+    writer = make_token(engine, "read", "write", "ingest")["token"]
+
+    def status(token, **wanted):
+        return make_link(engine, token, **wanted).status
+
+    for token, wanted in (
+            (reader, {"scopes": ["write"]}), (reader, {"scopes": ["read", "write"]}),
+            (reader, {"org": "other"}), (writer, {"org": "other", "scopes": ["read"]})):
+        assert status(token, **wanted) == 403, wanted
+    for token, wanted in (
+            (writer, {}), (writer, {"scopes": ["read"]}), (reader, {"org": "acme"}),
+            (reader, {"ttl": "30d"}), (writer, {"scopes": ["read"], "ttl": "30d"}),
+            (engine.token, {"org": "acme", "ttl": "1m"}), (engine.token, {"ttl": "12h"})):
+        assert status(token, **wanted) == 201, wanted
+    for token, wanted in (
+            (writer, {"ttl": "13h"}), (writer, {"ttl": "30d"}), (reader, {"ttl": "31d"}),
+            (reader, {"ttl": "59s"}), (reader, {"ttl": "x"}), (reader, {"ttl": 3600}),
+            (reader, {"ttl": ""}), (reader, {"org": ""}), (engine.token, {"org": ""}),
+            (engine.token, {"ttl": "30d"}), (engine.token, {"scopes": ["read"]}),
+            (engine.token, {"org": "posthorn"}), (engine.token, {"org": "a/b"}),
+            (engine.token, {"org": "acme", "scopes": ["ingest"]}),
+            (engine.token, {"org": "acme", "scopes": []}),
+            (engine.token, {"org": "acme", "scopes": ["read", "read"]}),
+            (engine.token, {"org": "acme", "scopes": "read"})):
+        assert status(token, **wanted) == 400, wanted
+    # A session, too, makes none that allows more.
+    visitor.log_in(code=code_of(make_link(engine, org="acme", scopes=["read"])))
+    for wanted, want in (({"scopes": ["write"]}, 403), ({"org": "other"}, 403), ({}, 201)):
+        assert visitor.ask("POST", "/api/login-codes", wanted).status == want, wanted
+    narrow = Visitor(engine)
+    narrow.log_in(code=code_of(visitor.ask("POST", "/api/login-codes", {})))
+    assert narrow.ask("GET", "/api/session").json()["scopes"] == ["read"]
+
+
+def test_guesses_are_slowed_down(engine, visitor):
+    """Of codes, cookies and tokens together."""
+    statuses = []
+    while 429 not in statuses:
+        n = len(statuses)
+        assert n < 3000
+        statuses.append(visitor.ask("POST", "/dashboard/session",
+                                    {"code": f"{n:022}"}).status)
+        visitor.cookie = f"{n:043}"
+        statuses.append(visitor.ask("GET", HOOKS).status)
+        visitor.cookie = None
+        statuses.append(visitor.ask("GET", HOOKS, token=f"pht_{n:064}").status)
+    assert set(statuses) == {401, 429} and statuses.index(429) >= 50
+    # Who has the right token is let in.
+    assert visitor.log_in().status == 204
+
+
+def test_a_login_without_a_token_sends_little(engine, visitor):
+    assert visitor.ask("POST", "/dashboard/session", {"code": "x" * 5000}).status == 413
+
+
+# --- secrets ---
+
+def test_no_secret_is_in_the_log(engine, visitor):
+    secrets = [engine.token]
+    token = make_token(engine, "read", "write")["token"]
+    wrong = "pht_" + "5ecre7" * 10
+    secrets += [token, wrong]
+    visitor.log_in(token)
+    secrets.append(visitor.cookie)
+    visitor.log_in(wrong)
+    for _ in range(2): # the second is refused
+        code = code_of(make_link(engine))
+        visitor.log_in(code=code)
+        visitor.log_in(code=code)
+        secrets += [code, visitor.cookie]
+    visitor.ask("GET", HOOKS, site="cross-site")
+    visitor.ask("DELETE", "/dashboard/session")
+    stale = Visitor(engine)
+    stale.cookie = visitor.cookie
+    assert not stale.is_in()
+    log = engine.log()
+    assert 'msg="login link created"' in log
+    metrics = engine.api("GET", "/metrics").body.decode()
+    for secret in secrets:
+        assert secret not in log and secret not in metrics
+    for path in engine.data_dir.rglob("*"):
+        if path.is_file() and path.name != "admin.token":
+            content = path.read_bytes()
+            for secret in secrets:
+                assert secret.encode() not in content, path
+
+
+# --- TLS ---
+
+def test_a_listener_with_tls_takes_logins_under_every_name(make_engine, certificates):
+    import ssl
+
+    engine = make_engine(api_tls_cert=str(certificates.chain),
+                         api_tls_key=str(certificates.key), api_hosts="hooks.example.com")
+    context = ssl.create_default_context(cafile=str(certificates.ca))
+    engine.connection = lambda port: (
+        http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE_S,
+                                    context=context) if port == engine.api_port
+        else http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S))
+    engine.start()
+    for host in ("hooks.example.com", f"127.0.0.1:{engine.api_port}"):
+        reply = engine.request(engine.api_port, "POST", "/dashboard/session",
+                               headers={"Host": host, "Origin": f"https://{host}"})
+        assert reply.status == 204
+        cookie = COOKIE.fullmatch(reply.headers["set-cookie"]).group(1)
+        for origin, want in ((f"https://{host}", 400), (f"http://{host}", 403)):
+            assert engine.api("POST", HOOKS, {}, token=None, headers={
+                "Host": host, "Origin": origin, "X-Posthorn": "1",
+                "Cookie": f"__Host-posthorn={cookie}"}).status == want
+        url = engine.api("POST", "/api/login-codes", {}, headers={"Host": host}).json()["url"]
+        assert url.startswith(f"https://{host}/dashboard/login#")
+
+
+# --- the command ---
+
+def posthorn(engine, *words, status=0, **variables):
+    done = subprocess.run([BINARY, "dashboard", "--data-dir", str(engine.data_dir), *words],
+                          capture_output=True, text=True, timeout=PATIENCE_S,
+                          env={**os.environ, **variables})
+    assert done.returncode == status, done
+    return done
+
+
+def test_the_command_prints_a_link(engine, visitor):
+    done = posthorn(engine, "--org", "acme", "--scopes", "read", "--ttl", "30d")
+    start, code = done.stdout.strip().split("#")
+    assert start == f"http://posthorn.localhost:{engine.api_port}/dashboard/login"
+    assert "once, within a minute" in done.stderr
+    visitor.host = f"posthorn.localhost:{engine.api_port}"
+    assert visitor.log_in(code=code).status == 204
+    who = visitor.ask("GET", "/api/session").json()
+    assert who["scopes"] == ["read"] and who["expiresAt"] > time.time() + 29 * DAY
+    answer = json.loads(posthorn(engine, "--json").stdout)
+    assert Visitor(engine).log_in(code=answer["code"]).status == 204
+    assert "ttl must be" in posthorn(engine, "--ttl", "30d", status=1).stderr
+
+
+def test_the_command_opens_the_link(engine, tmp_path):
+    opener = tmp_path / "xdg-open"
+    opener.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >"{tmp_path}/opened"\n')
+    opener.chmod(opener.stat().st_mode | stat.S_IXUSR)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = posthorn(engine, "--open", PATH=path)
+    assert (tmp_path / "opened").read_text() == done.stdout
+    opener.write_text("#!/bin/sh\nexit 3\n")
+    failed = posthorn(engine, "--open", status=1, PATH=path)
+    assert "open the link yourself" in failed.stderr
+    assert "/dashboard/login#" in failed.stdout
+    opener.unlink()
+    none = posthorn(engine, "--open", status=1, PATH=str(tmp_path))
+    assert "xdg-open cannot be run" in none.stderr
