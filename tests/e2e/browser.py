@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""A real browser (Debian's chromium, driven by Playwright): one for all tests of a worker,
+since it takes seconds to start, and for each test a context of its own, which shares
+nothing with others.
+
+What a page says to its console, breaks of its policy, and requests to other hosts than the
+test's are faults of the test that opened it, unless it expects them.
+"""
+
+import os
+import re
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+# A refused request is a line of the console, too; tests look at what the page makes of it.
+REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        # root has no sandbox of its own; and shared memory is small in containers.
+        options = ["--disable-dev-shm-usage"]
+        if os.geteuid() == 0:
+            options.append("--no-sandbox")
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield made
+        made.close()
+
+
+class Window:
+    """A browser's window on the dashboard of an engine, with cookies of its own."""
+
+    def __init__(self, browser, engine, **options):
+        self.engine = engine
+        self.base = f"http://posthorn.localhost:{engine.api_port}"
+        self.context = browser.new_context(base_url=self.base, **options)
+        self.faults = []
+        self.is_strict = True
+        self.page = self.context.new_page()
+        self.watch(self.page)
+
+    def watch(self, page):
+        page.on("console", lambda message: self.note("console", message.text))
+        page.on("pageerror", lambda error: self.note("error", str(error)))
+        page.on("dialog", self.on_dialog)
+        page.on("request", lambda request: self.note_request(request.url))
+
+    def note(self, kind, text):
+        if not REFUSED.match(text):
+            self.faults.append(f"{kind}: {text}")
+
+    def note_request(self, url):
+        if not url.startswith((self.base + "/", "data:", "blob:")):
+            self.note("request", url)
+
+    def on_dialog(self, dialog):
+        self.note("dialog", dialog.message)
+        dialog.dismiss()
+
+    def link(self, **wanted):
+        """A link that logs in, as `posthorn dashboard` prints it."""
+        reply = self.engine.api("POST", "/api/login-codes", wanted)
+        assert reply.status == 201, reply
+        return reply.json()["url"]
+
+    def log_in(self, **wanted):
+        self.page.goto(self.link(**wanted))
+
+    def cookies(self):
+        return {cookie["name"]: cookie for cookie in self.context.cookies()}
+
+    def close(self):
+        self.context.close()
+        if self.is_strict:
+            assert self.faults == []
+
+
+@pytest.fixture
+def window(browser, engine):
+    """The window of one test, on its engine."""
+    made = Window(browser, engine)
+    yield made
+    made.close()

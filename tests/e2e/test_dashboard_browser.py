@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""The dashboard in a real browser: what the browser itself makes of cookies, policies and
+other pages."""
+
+import http.server
+import threading
+
+import pytest
+
+from browser import Window, browser, window
+from support import wait_for
+
+__all__ = ["browser", "window"] # fixtures
+
+HOOK = {"organizationName": "acme", "displayName": "planted", "active": True,
+        "payloadUrl": "http://127.0.0.1:8099/"}
+
+
+class OtherPage:
+    """A page of another program on the same machine, on another port."""
+
+    def __init__(self):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.end_headers()
+                self.wfile.write(b"<title>other</title>")
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def other():
+    made = OtherPage()
+    yield made
+    made.close()
+
+
+def is_in(window):
+    return window.page.evaluate("fetch('/api/session').then(a => a.status)") == 200
+
+
+def test_a_link_logs_in_and_the_session_survives_a_reload(window):
+    page = window.page
+    page.goto(window.base)  # led to the page
+    assert page.url == f"{window.base}/dashboard"
+    assert not is_in(window)
+    link = window.link()
+    page.goto(link)
+    page.wait_for_function("fetch('/api/session').then(a => a.ok)")
+    # The code is gone from the address, also from the way back.
+    page.wait_for_function("location.hash === ''")
+    cookie = window.cookies()["__Host-posthorn"]
+    assert cookie["httpOnly"] and cookie["secure"] and cookie["sameSite"] == "Strict"
+    assert cookie["path"] == "/" and cookie["domain"] == "posthorn.localhost"
+    assert cookie["expires"] == -1  # ends with the browser, too
+    page.reload()
+    assert is_in(window)
+    assert page.evaluate("document.cookie") == ""
+    code = link.split("#")[1]
+    stored = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+    for secret in (code, cookie["value"], window.engine.token):
+        assert secret not in stored and secret not in page.content()
+    # Once only.
+    again = Window(window.context.browser, window.engine)
+    again.page.goto(link)
+    again.page.wait_for_load_state("networkidle")
+    assert not is_in(again)
+    again.close()
+
+
+def test_a_token_logs_in_and_the_button_logs_out(window):
+    page = window.page
+    page.goto("/dashboard")
+    page.get_by_label("Token").fill(window.engine.token)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_label("Token").wait_for()
+    assert not is_in(window)
+    assert "__Host-posthorn" not in window.cookies()
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_another_port_of_this_machine_gets_nothing(browser, engine, other, name):
+    """The browser sends the cookie along: ports of a host share cookies, and SameSite=Strict
+    does not tell them apart."""
+    window = Window(browser, engine)
+    window.is_strict = False  # what is refused here, the browser says to its console
+    ours = f"http://{name}:{engine.api_port}"
+    page = window.page
+    page.goto(f"{ours}/dashboard")
+    assert page.evaluate(
+        "token => fetch('/dashboard/session', {method: 'POST', headers: "
+        "{Authorization: 'token ' + token}}).then(a => a.status)", engine.token) == 204
+    page.goto(f"http://{name}:{other.port}/")
+    seen = []
+    page.on("response", lambda answer: seen.append(answer.status)
+            if answer.url.startswith(ours) else None)
+    page.evaluate(
+        """async ([ours, hook]) => {
+            const body = JSON.stringify(hook);
+            const hooks = ours + "/api/orgs/acme/hooks";
+            const tries = [
+                [hooks, {}], [hooks, {mode: "no-cors"}],
+                [hooks, {method: "POST", mode: "no-cors", body}],
+                [hooks, {method: "POST", body, headers: {"X-Posthorn": "1",
+                    "Content-Type": "application/json"}}],
+                [ours + "/dashboard/session", {method: "DELETE"}],
+            ];
+            for (const [url, options] of tries)
+                await fetch(url, {credentials: "include", ...options}).catch(() => {});
+            const form = document.createElement("form");
+            form.method = "POST";
+            form.action = hooks;
+            document.body.append(form);
+            form.submit();
+        }""", [ours, HOOK])
+    page.wait_for_url(f"{ours}/**")
+    # They came with the cookie, and were refused for where they came from.
+    wait_for(lambda: engine.log().count('msg="session refused"') >= 3, "refusals")
+    assert seen and set(seen) <= {401, 403}, seen
+    assert engine.api("GET", "/api/orgs/acme/hooks").json() == []
+    # The session is still there, for our own page. A link to it works.
+    page.goto(f"http://{name}:{other.port}/")
+    page.evaluate("ours => { location.href = ours + '/dashboard'; }", ours)
+    page.wait_for_url(f"{ours}/dashboard")
+    assert is_in(window)
+    window.close()
+
+
+def test_nothing_but_our_files_runs(window):
+    page = window.page
+    page.goto("/dashboard")
+    assert page.evaluate(
+        """() => {
+            const faults = [];
+            const attempt = (name, run) => {
+                try { run(); faults.push(name); } catch (error) { /* as it should be */ }
+            };
+            attempt("innerHTML", () => { document.body.innerHTML = "<b>x</b>"; });
+            attempt("eval", () => { (0, eval)("1"); });
+            attempt("Function", () => { new Function("return 1"); });
+            attempt("script", () => {
+                document.createElement("script").src = "https://evil.example/x.js";
+            });
+            return faults;
+        }""") == []
+    window.faults.clear()  # the browser has said so on its console
+    assert page.evaluate("fetch('https://evil.example/').then(() => 1, () => 0)") == 0
+    assert any("Content Security Policy" in fault for fault in window.faults)
+    window.faults.clear()
