@@ -11,9 +11,11 @@ import os
 import re
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
 # A refused request is a line of the console, too; tests look at what the page makes of it.
 REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 
@@ -71,6 +73,12 @@ class Window:
 
     def cookies(self):
         return {cookie["name"]: cookie for cookie in self.context.cookies()}
+
+    def barriers(self):
+        """What keeps people out, as axe sees it: (rule, elements) by WCAG 2.2 AA."""
+        found = Axe().run(self.page, options={"runOnly": {"type": "tag", "values": WCAG}})
+        return [(rule["id"], [node["html"] for node in rule["nodes"]])
+                for rule in found.response["violations"]]
 
     def close(self):
         self.context.close()

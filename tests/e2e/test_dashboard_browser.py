@@ -82,8 +82,11 @@ def test_a_link_logs_in_and_the_session_survives_a_reload(window):
 def test_a_token_logs_in_and_the_button_logs_out(window):
     page = window.page
     page.goto("/dashboard")
+    assert window.barriers() == []
     page.get_by_label("Token").fill(window.engine.token)
     page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log out").wait_for()
+    assert window.barriers() == []
     page.get_by_role("button", name="Log out").click()
     page.get_by_label("Token").wait_for()
     assert not is_in(window)
@@ -138,11 +141,21 @@ def test_another_port_of_this_machine_gets_nothing(browser, engine, other, name)
     window.close()
 
 
+def test_barriers_are_found(window):
+    """Or tests that find none would show nothing."""
+    window.page.goto("/dashboard")
+    window.page.get_by_label("Token").wait_for()
+    window.page.evaluate("document.querySelector('main')"
+                         ".append(document.createElement('input'))")
+    assert [rule for rule, _ in window.barriers()] == ["label"]
+
+
 def test_nothing_but_our_files_runs(window):
     page = window.page
     page.goto("/dashboard")
     assert page.evaluate(
-        """() => {
+        # In a timer: what a debugger evaluates is exempt from the policy.
+        """() => new Promise((done) => setTimeout(() => {
             const faults = [];
             const attempt = (name, run) => {
                 try { run(); faults.push(name); } catch (error) { /* as it should be */ }
@@ -153,8 +166,8 @@ def test_nothing_but_our_files_runs(window):
             attempt("script", () => {
                 document.createElement("script").src = "https://evil.example/x.js";
             });
-            return faults;
-        }""") == []
+            done(faults);
+        }))""") == []
     window.faults.clear()  # the browser has said so on its console
     assert page.evaluate("fetch('https://evil.example/').then(() => 1, () => 0)") == 0
     assert any("Content Security Policy" in fault for fault in window.faults)
