@@ -50,7 +50,8 @@ struct log_reader {
 
 struct reading {
     struct dispatcher *d;
-    bool is_cut; // the last event is in an open fan, and counts as not read
+    uint64_t n_read; // events
+    bool is_cut;     // the last event is in an open fan, and counts as not read
 };
 
 static bool on_event(void *data, const struct event *event)
@@ -62,6 +63,7 @@ static bool on_event(void *data, const struct event *event)
     blame_begin(BLAME_EVENT, 0, position);
     due_saw_ms(d, event->accepted_at_us / 1000);
     reading->is_cut = !fan_begin(d, event);
+    reading->n_read += !reading->is_cut;
     blame_begin(BLAME_EVENT, 0, position + 1); // the next event is decoded
     return !reading->is_cut &&
            schedule_n_from_log(&d->schedule) < WAITING_MAX &&
@@ -120,10 +122,11 @@ static bool may_resume(struct dispatcher *d)
     return schedule_n_from_log(&d->schedule) < WAITING_MAX;
 }
 
-// Notes that events up to `position` are read, and their deliveries made.
-static void have_read(struct dispatcher *d, struct position position)
+// Notes that `n_read` more events, up to `position`, are read, and their deliveries made.
+// Not every position has an event.
+static void have_read(struct dispatcher *d, struct position position,
+                      uint64_t n_read)
 {
-    uint64_t n_read = get_be64(position.bytes) - get_be64(d->read_to.bytes);
     uint64_t n_made = fan_take_made(d);
 
     d->read_to = position;
@@ -155,7 +158,7 @@ static void read_batch(struct dispatcher *d)
     if (reading.is_cut)
         put_be64(scan.last.bytes, get_be64(d->fan->event.position.bytes) - 1);
     if (position_cmp(scan.last, scan.after) != 0) {
-        have_read(d, scan.last);
+        have_read(d, scan.last, reading.n_read + scan.n_damaged);
     } else if (!reading.is_cut) {
         d->log_reader->is_reading = false; // the end of the log
     }
@@ -165,7 +168,7 @@ static void go_on_with_fan(struct dispatcher *d)
 {
     metrics_count(COUNTER_SLICES, 1);
     if (fan_run(d, slice_end_us(clock_mono_us()))) {
-        have_read(d, d->fan->event.position);
+        have_read(d, d->fan->event.position, 1);
     } else {
         turn_mark(d, TURN_SEND);
     }
