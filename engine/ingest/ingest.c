@@ -2,7 +2,7 @@
 // ingest.c — the ingest process: takes events in, appends them, answers.
 //
 // Happy path: headers are checked (route, token, type, size, room); the body is read,
-// in slices if it has many events; its events are appended in one piece; after the
+// in slices if it has many events; its events are appended, all or none; after the
 // commit the answer is 202 and the dispatchers get a hint. What arrives while a commit
 // runs is the next batch.
 //

@@ -21,6 +21,7 @@
 #include "queue/admin/copy_records.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
+#include "queue/event_log/hidden.h"
 #include "queue/shard/shard.h"
 
 struct run {
@@ -176,8 +177,10 @@ static enum err put_of_events(struct run *run, struct copy_record *r)
     struct str key = str_of_val(r->key);
 
     if (r->db != EVENTS_META ||
-        ((is_text(key, "next") || is_text(key, "old_keys")) &&
+        ((is_text(key, "next") || is_text(key, "old_keys") ||
+          is_text(key, "unused")) &&
          r->val.mv_size == 8) ||
+        (is_text(key, "open") && r->val.mv_size == HIDDEN_BYTES) ||
         (is_text(key, "missing") && r->val.mv_size % 16 == 0))
         return copy_put(run->to, r);
     return OK;

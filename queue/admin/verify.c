@@ -16,6 +16,7 @@
 #include "common/base/mem.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
+#include "queue/event_log/hidden.h"
 #include "queue/event_log/log_end.h"
 #include "queue/lmdb/identity.h"
 #include "queue/lmdb/page_check.h"
@@ -475,6 +476,7 @@ static enum err check_events(struct check *c)
 {
     struct store *s;
     MDB_txn *txn;
+    uint64_t n_unused = 0;
     uint64_t next = 1;
     enum err err = open_sound(c, 0, &s, &txn);
 
@@ -482,13 +484,15 @@ static enum err check_events(struct check *c)
         return err == ERR_CORRUPT ? OK : err;
     err = event_next(s, txn, &next);
     if (err == OK)
+        err = unused_get(s, txn, &n_unused);
+    if (err == OK)
         err = read_missing(c, s, txn);
     if (err == OK)
         err = each(c, s, txn, EVENTS_EVENTS, 0, on_event);
     if (err == OK)
         err = check_wanted(c, s, txn);
     store_read_end(s);
-    c->report->n_accepted = next - 1;
+    c->report->n_accepted = next - 1 - n_unused;
     if (c->known >= next) {
         fault(c,
               "the event log ends at event %" PRIu64

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
-#include "common/base/list.h"
 #include "common/base/str.h"
+#include "common/fairness/turn_list.h"
 #include "common/model/event.h"
 #include "common/process/blame.h"
 
@@ -45,8 +45,10 @@ struct append {
     int64_t now_us; // UTC epoch: ids and keys are known for 24 h before it;
                     // 0: when the events were accepted
     size_t fault;   // out, with ERR_CONFLICT: index into `events`
+    size_t weight;  // private: how much of a commit it takes (parts.h)
     enum err err;   // private
-    struct list_node node;
+    // private; the holder is a hash of the organization, which all events have
+    struct turn_entry turn;
 };
 
 #endif

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // event_log.c — the writing end of the event log.
 //
-// Happy path: requests queue up; if no commit is under way, all waiting requests
-// become one batch; a worker thread looks up their idempotency keys, puts their
-// events and commits; on the loop each request is called back, and the next batch
-// starts.
+// Happy path: requests queue up; if no commit is under way, waiting requests become one
+// batch (next_commit.h says which); a worker thread looks up their idempotency keys,
+// puts their events and commits; on the loop each request is called back, and the next
+// batch starts. While several organizations post, a large request takes several commits
+// (parts.h).
 //
 // If it fails: a request with a conflict is left out, and the others are committed.
 // If the commit fails, all requests of the batch get its error, and nothing of them
@@ -20,17 +21,19 @@
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/mem.h"
-#include "common/encoding/crypto.h"
 #include "common/log/log.h"
 #include "common/process/metrics.h"
 #include "common/process/pulse.h"
+#include "queue/event_log/hidden.h"
 #include "queue/event_log/idempotency.h"
 #include "queue/event_log/inside.h"
 #include "queue/event_log/log_end.h"
+#include "queue/event_log/next_commit.h"
+#include "queue/event_log/parts.h"
+#include "queue/event_log/put_events.h"
 #include "queue/lmdb/identity.h"
 #include "queue/records/queue_config.h"
 
-#define BATCH_EVENTS    4096
 #define RESERVE_PERCENT 10 // of the map, kept for trimming
 
 static bool has_room(struct event_log *log)
@@ -51,113 +54,54 @@ static bool has_room(struct event_log *log)
            used_bytes < limit_bytes;
 }
 
-// --- one request, in the worker ---
+// --- in the worker ---
 
-// Records the stack and the environment that the event names, or its organization.
-// Akinon's events have none.
-static enum err note_stack(struct event_log *log, MDB_txn *txn,
-                           const struct event *e)
+static enum err put_appends(struct event_log *log, MDB_txn *txn)
 {
-    const struct stack_name stack = { e->org, e->project, e->stack, STR_EMPTY };
-    const struct stack_name env = { e->org, e->project, STR_EMPTY, e->env };
-    const struct share_limit limit = stacks_limit(&log->config);
-    enum err err = OK;
+    bool is_last = !parts_are_stored(&log->parts);
 
-    if (e->dialect != DIALECT_PULUMI)
-        return OK;
-    if (e->stack.n_bytes > 0 || e->env.n_bytes == 0) {
-        err = stacks_note(log->store, txn, EVENTS_STACKS, &stack, &limit,
-                          &log->seen);
+    for (struct append *a = LIST_FIRST(&log->batch, struct append, turn.node);
+         a != NULL; a = LIST_NEXT(a, struct append, turn.node)) {
+        struct blamed before = blame_begin((enum blame_kind)a->blamed.kind,
+                                           a->blamed.a, a->blamed.b);
+
+        a->err = events_put(log, txn, a, is_last);
+        blame_end(before);
+        if (a->err != OK && a->err != ERR_CONFLICT)
+            return a->err;
     }
-    if (err == OK && e->env.n_bytes > 0) {
-        err = stacks_note(log->store, txn, EVENTS_STACKS, &env, &limit,
-                          &log->seen);
-    }
-    return err;
-}
-
-// Random bits for an id, without a system call for each.
-static uint32_t take_noise(struct event_log *log)
-{
-    if (log->n_noise == 0) {
-        crypto_random(log->noise, sizeof(log->noise));
-        log->n_noise = NOISE_WORDS;
-    }
-    return log->noise[--log->n_noise];
-}
-
-static enum err put_event(struct event_log *log, MDB_txn *txn,
-                          struct new_event *ne, int64_t now_us)
-{
-    struct event *e = &ne->event;
-    MDB_val key;
-    enum err err;
-
-    e->position = position_of(log->next);
-    if (!ne->has_id)
-        e->id = id_v7(e->accepted_at_us / 1000, log->next, take_noise(log));
-    ne->was_stored = true;
-    buf_reset(&log->record);
-    event_encode(e, ne->has_key ? ne->key : NULL, &log->record);
-    key = val_at(e->position.bytes, sizeof(e->position.bytes));
-    err = store_err(log->store,
-                    store_put(log->store, txn, EVENTS_EVENTS, key,
-                              buf_str(&log->record), MDB_APPEND),
-                    "append event");
-    if (err == OK && ne->has_key)
-        err = event_key_put(&log->hasher, log->store, txn, ne, now_us);
-    if (err == OK)
-        err = note_stack(log, txn, e);
-    log->next++;
-    return err;
-}
-
-static enum err put_request(struct event_log *log, MDB_txn *txn,
-                            struct append *a)
-{
-    enum err err = event_keys_check(&log->hasher, log->store, txn, a);
-
-    for (size_t i = 0; i < a->n_events && err == OK; i++) {
-        struct new_event *ne = &a->events[i];
-        const struct new_event *first = event_keys_repeats(a, i);
-
-        if (first != NULL) { // a repetition of an earlier event in this request
-            ne->event.id = first->event.id;
-            ne->event.position = first->event.position;
-            ne->was_stored = false;
-        } else if (ne->was_stored) {
-            err = put_event(log, txn, ne, event_key_now_us(a, ne));
-        }
-    }
-    return err;
+    return OK;
 }
 
 static enum err try_batch(struct event_log *log)
 {
     uint64_t next_before = log->next;
+    struct parts_state parts_before = log->parts.now;
     MDB_txn *txn;
     enum err err = store_write(log->store, &txn);
 
     if (err != OK)
         return err;
-    for (struct append *a = LIST_FIRST(&log->batch, struct append, node);
-         a != NULL && err == OK; a = LIST_NEXT(a, struct append, node)) {
-        struct blamed before = blame_begin((enum blame_kind)a->blamed.kind,
-                                           a->blamed.a, a->blamed.b);
-
-        a->err = put_request(log, txn, a);
-        blame_end(before);
-        if (a->err != ERR_CONFLICT)
-            err = a->err;
-    }
+    err = put_appends(log, txn);
+    if (err == OK && log->parts.is_in_commit)
+        err = parts_work(log, txn);
     if (err == OK)
         err = event_put_next(log->store, txn, log->next);
     err = store_write_end(log->store, txn, err);
-    if (err != OK && err != ERR_LOST) // ERR_LOST: committed
+    if (err != OK && err != ERR_LOST) { // ERR_LOST: committed
         log->next = next_before;
+        log->parts.now = parts_before;
+    }
     if (err != OK)
         stacks_forget(&log->seen);
     return err;
+}
+
+// Whether the commit puts events. Removing them, or the move of the log's end, may use
+// what has_room() keeps.
+static bool needs_room(const struct event_log *log)
+{
+    return log->batch.first != NULL || log->parts.now.phase == PARTS_PUT;
 }
 
 // Returns the result of the whole batch; a conflict concerns its own request only.
@@ -167,7 +111,7 @@ static enum err put_batch(struct event_log *log)
 
     if (!store_is_in_place(log->store))
         return ERR_LOST;
-    if (!has_room(log))
+    if (needs_room(log) && !has_room(log))
         return ERR_FULL;
     err = try_batch(log);
     // There is free space, and yet it did not fit: pages may have to be released
@@ -198,49 +142,52 @@ static void on_batch_done(uv_work_t *work, int status)
 {
     struct event_log *log = work->data;
     struct list batch = log->batch;
+    struct append *in_parts = NULL; // an append that was in parts and has ended
     struct append *a;
     enum err batch_err = log->batch_err; // the next batch will set it
+    enum err parts_err = OK;
+    int64_t took_us = clock_mono_us() - log->work_started_us;
 
     assert(status == 0);
-    metrics_observe_us(HISTOGRAM_COMMIT_SECONDS,
-                       clock_mono_us() - log->work_started_us);
+    metrics_observe_us(HISTOGRAM_COMMIT_SECONDS, took_us);
     log->batch = (struct list){ NULL, NULL };
     log->is_busy = false;
     if (batch_err == OK)
         log->end = position_of(log->next - 1);
+    if (batch_err == OK && parts_are_open(&log->parts))
+        parts_fit_size(&log->parts, took_us);
+    if (log->parts.is_in_commit)
+        in_parts = parts_after(&log->parts, batch_err, &parts_err);
     go_on(log); // before the callbacks, so that the disk does not wait for them
-    while ((a = LIST_POP(&batch, struct append, node)) != NULL) {
+    while ((a = LIST_POP(&batch, struct append, turn.node)) != NULL) {
         log->n_pending--;
         a->done(a, batch_err != OK ? batch_err : a->err);
     }
+    if (in_parts != NULL) {
+        log->n_pending--;
+        in_parts->done(in_parts, parts_err);
+    }
 }
 
-static void start_batch(struct event_log *log)
+// False: nothing waits that may be committed now.
+static bool start_batch(struct event_log *log)
 {
-    size_t n_events = 0;
-
-    while (log->waiting.first != NULL && n_events < BATCH_EVENTS) {
-        struct append *a = LIST_POP(&log->waiting, struct append, node);
-
-        n_events += a->n_events;
-        list_push(&log->batch, &a->node);
-    }
+    if (!next_commit_choose(log))
+        return false;
+    log->hasher.removed_from = parts_removed_from(&log->parts);
     log->is_busy = true;
     log->work_started_us = clock_mono_us();
     if (uv_queue_work(log->loop, &log->work, on_work, on_batch_done) != 0)
         log_panic("a worker thread cannot be started", "");
+    return true;
 }
 
 // A waiting batch goes between two steps of a trim.
 static void after_trim(struct event_log *log)
 {
-    if (log->has_more_to_trim && log->waiting.first != NULL) {
-        log->is_trim_wanted = true; // after a batch
-        start_batch(log);
-    } else {
-        log->is_trim_wanted = log->has_more_to_trim;
+    log->is_trim_wanted = log->has_more_to_trim;
+    if (!log->has_more_to_trim || !start_batch(log))
         go_on(log);
-    }
 }
 
 // Starts a trim or the next batch, if one is wanted and the worker is free.
@@ -250,8 +197,8 @@ static void go_on(struct event_log *log)
         return;
     if (log->is_trim_wanted) { // first, since under load there is always a batch
         event_log_start_trim(log, after_trim);
-    } else if (log->waiting.first != NULL) {
-        start_batch(log);
+    } else {
+        (void)start_batch(log);
     }
 }
 
@@ -260,7 +207,7 @@ void event_log_append(struct event_log *log, struct append *a)
 #ifdef POSTHORN_ACK_EARLY
     a = event_log_ack_early(log, a);
 #endif
-    list_push(&log->waiting, &a->node);
+    next_commit_add(log, a);
     log->n_pending++;
     go_on(log);
 }
@@ -268,6 +215,8 @@ void event_log_append(struct event_log *log, struct append *a)
 void event_log_trim(struct event_log *log, const struct event_retention *keep,
                     size_t max)
 {
+    log->parts.is_resting = false;
+    go_on(log);
     if (log->is_trimming || log->is_trim_wanted ||
         !event_log_is_trim_due(log, keep))
         return;
@@ -281,11 +230,11 @@ bool event_log_take_back(struct event_log *log, struct append *a)
 {
     const struct list_node *n = log->waiting.first;
 
-    while (n != NULL && n != &a->node)
+    while (n != NULL && n != &a->turn.node)
         n = n->next;
     if (n == NULL)
         return false;
-    list_remove(&log->waiting, &a->node);
+    list_remove(&log->waiting, &a->turn.node);
     log->n_pending--;
     return true;
 }
@@ -313,6 +262,32 @@ struct position event_log_end(const struct event_log *log)
 enum err event_log_usage(struct event_log *log, uint64_t *n_bytes)
 {
     return store_usage_now(log->store, n_bytes);
+}
+
+// The process before may have been killed while it stored a post in parts.
+static enum err resume_parts(struct event_log *log)
+{
+    struct hidden hidden = { .is_there = false };
+    uint64_t next = 1;
+    MDB_txn *txn;
+    enum err err = store_write(log->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = event_next(log->store, txn, &next);
+    if (err == OK)
+        err = hidden_get(log->store, txn, &hidden);
+    if (err == OK && !hidden.is_whole) {
+        if (hidden.is_there && hidden.from >= next)
+            parts_resume_undo(&log->parts, hidden.from);
+        mdb_txn_abort(txn);
+        return OK;
+    }
+    if (err == OK)
+        err = hidden_show(log->store, txn, &next);
+    if (err == OK)
+        err = event_put_next(log->store, txn, next);
+    return store_write_end(log->store, txn, err);
 }
 
 // If the last event cannot be read, its time stays 0.
@@ -369,6 +344,8 @@ enum err event_log_open(const struct queue_config *config,
         err = identity_check(config, 0, log->store);
     if (err == OK)
         err = event_hasher_open(config, log->store, &log->hasher);
+    if (err == OK)
+        err = resume_parts(log);
     if (err == OK)
         err = read_next(log);
     if (err != OK) {

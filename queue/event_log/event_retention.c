@@ -33,23 +33,6 @@ static struct position passed_by_all(struct event_log *log)
     return least;
 }
 
-// The row of a producer-chosen id is kept as long as its event, which is found
-// through it.
-static enum err remove_key(struct event_log *log, MDB_txn *txn, struct str key,
-                           struct position position)
-{
-    struct key_row row;
-    MDB_val k = val_of(key);
-    int rc;
-
-    if (key.n_bytes != EVENT_KEY_BYTES ||
-        event_key_get(log->store, txn, (const uint8_t *)key.at, &row) != OK ||
-        position_cmp(row.position, position) != 0)
-        return OK;
-    rc = mdb_del(txn, store_db(log->store, EVENTS_KEYS), &k, NULL);
-    return rc == MDB_NOTFOUND ? OK : store_err(log->store, rc, "remove key");
-}
-
 // Whether a delivery of any shard needs an event of the block.
 static bool is_needed(struct event_log *log, uint64_t block)
 {
@@ -73,6 +56,8 @@ static uint64_t pass_needed(struct event_log *log, uint64_t from, uint64_t end)
     return from;
 }
 
+// The row of a producer-chosen id is kept as long as its event, which is found
+// through it.
 static enum err remove_event(struct event_log *log, MDB_txn *txn,
                              MDB_cursor *cursor, struct position at,
                              struct str id_key)
@@ -82,8 +67,7 @@ static enum err remove_event(struct event_log *log, MDB_txn *txn,
 
     if (id_key.n_bytes == sizeof(copy)) {
         memcpy(copy, id_key.at, sizeof(copy)); // before the page changes
-        err = remove_key(log, txn,
-                         (struct str){ (const char *)copy, sizeof(copy) }, at);
+        err = event_key_remove(log->store, txn, copy, at);
     }
     return err == OK
                ? store_err(log->store, mdb_cursor_del(cursor, 0), "trim events")

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
+#include "queue/event_log/hidden.h"
 #include "queue/event_log/idempotency.h"
 #include "queue/event_log/log_end.h"
 #include "queue/records/schema.h"
@@ -47,9 +49,10 @@ static enum err decode(const struct store *s, MDB_val key, MDB_val val,
                : ERR_CORRUPT;
 }
 
+// What lies at `end` and behind it is hidden (hidden.h).
 static enum err scan_from(struct store *s, MDB_cursor *cursor,
-                          struct event_scan *scan, event_visit visit,
-                          void *data)
+                          struct event_scan *scan, uint64_t end,
+                          event_visit visit, void *data)
 {
     struct position from = position_of(position_number(scan->after) + 1);
     MDB_val key = val_at(from.bytes, sizeof(from.bytes));
@@ -61,6 +64,8 @@ static enum err scan_from(struct store *s, MDB_cursor *cursor,
 
         if (key.mv_size != sizeof(scan->last.bytes))
             return store_err(s, MDB_CORRUPTED, "scan events");
+        if (get_be64(key.mv_data) >= end)
+            break;
         memcpy(scan->last.bytes, key.mv_data, sizeof(scan->last.bytes));
         if (decode(s, key, val, &e) != OK) {
             scan->n_damaged++;
@@ -79,18 +84,22 @@ enum err event_view_scan(struct event_view *view, struct event_scan *scan,
 {
     MDB_cursor *cursor;
     MDB_txn *txn;
+    uint64_t end = 1;
     enum err err = store_read(view->store, &txn);
 
     scan->last = scan->after;
     scan->n_damaged = 0;
     if (err != OK)
         return err;
-    err = store_err(
-        view->store,
-        mdb_cursor_open(txn, store_db(view->store, EVENTS_EVENTS), &cursor),
-        "scan events");
+    err = event_next(view->store, txn, &end);
     if (err == OK) {
-        err = scan_from(view->store, cursor, scan, visit, data);
+        err = store_err(
+            view->store,
+            mdb_cursor_open(txn, store_db(view->store, EVENTS_EVENTS), &cursor),
+            "scan events");
+    }
+    if (err == OK) {
+        err = scan_from(view->store, cursor, scan, end, visit, data);
         mdb_cursor_close(cursor);
     }
     store_read_end(view->store);
@@ -164,6 +173,7 @@ enum err event_view_find(struct event_view *view, enum dialect dialect,
                          struct position *out)
 {
     struct wanted w = { .dialect = dialect, .org = org, .id = id };
+    struct position end = position_start;
     struct position at;
     enum err err = find_key(view, &w, &at);
 
@@ -172,7 +182,11 @@ enum err event_view_find(struct event_view *view, enum dialect dialect,
     } else if (err != OK) {
         return err;
     }
-    err = event_view_get(view, at, on_candidate, &w);
+    err = event_view_end(view, &end);
+    if (err == OK && position_cmp(at, end) > 0)
+        return ERR_NOTFOUND; // hidden, if it is there at all
+    if (err == OK)
+        err = event_view_get(view, at, on_candidate, &w);
     if (err == ERR_CORRUPT || (err == OK && !w.is_found))
         err = ERR_NOTFOUND;
     if (err == OK)
@@ -184,6 +198,24 @@ enum err event_view_accepted(struct event_view *view, uint64_t *n_events)
 {
     MDB_txn *txn;
     uint64_t next = 1;
+    uint64_t n_unused = 0;
+    enum err err = store_read(view->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = event_next(view->store, txn, &next);
+    if (err == OK)
+        err = unused_get(view->store, txn, &n_unused);
+    store_read_end(view->store);
+    if (err == OK)
+        *n_events = next - 1 - n_unused;
+    return err;
+}
+
+enum err event_view_end(struct event_view *view, struct position *out)
+{
+    MDB_txn *txn;
+    uint64_t next = 1;
     enum err err = store_read(view->store, &txn);
 
     if (err != OK)
@@ -191,16 +223,6 @@ enum err event_view_accepted(struct event_view *view, uint64_t *n_events)
     err = event_next(view->store, txn, &next);
     store_read_end(view->store);
     if (err == OK)
-        *n_events = next - 1;
-    return err;
-}
-
-enum err event_view_end(struct event_view *view, struct position *out)
-{
-    uint64_t n_events;
-    enum err err = event_view_accepted(view, &n_events);
-
-    if (err == OK)
-        *out = position_of(n_events);
+        *out = position_of(next - 1);
     return err;
 }

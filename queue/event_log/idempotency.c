@@ -36,6 +36,7 @@ enum err event_hasher_open(const struct queue_config *config, struct store *s,
         return err;
     memcpy(out->key, f.key, sizeof(out->key));
     out->old_until_us = 0;
+    out->removed_from = UINT64_MAX;
     err = store_err(s, mdb_get(txn, store_db(s, EVENTS_META), &key, &val),
                     "get old keys");
     if (err == OK && val.mv_size == 8)
@@ -211,6 +212,8 @@ static enum err check_stored(const struct event_hasher *h, struct store *s,
         return OK;
     if (err != OK)
         return err;
+    if (position_number(row.position) >= h->removed_from)
+        return OK;
     // A key with a date further ahead is from before the clock was set back.
     if (now_us - row.accepted_at_us > EVENT_KEY_WINDOW_US ||
         row.accepted_at_us - now_us > EVENT_KEY_WINDOW_US)
@@ -329,6 +332,21 @@ enum err event_key_put(const struct event_hasher *h, struct store *s,
         rc = mdb_put(txn, store_db(s, EVENTS_KEY_TIMES), &k, &v, 0);
     }
     return store_err(s, rc, "put key");
+}
+
+enum err event_key_remove(struct store *s, MDB_txn *txn,
+                          const uint8_t key[EVENT_KEY_BYTES],
+                          struct position position)
+{
+    struct key_row row;
+    MDB_val k = val_at(key, EVENT_KEY_BYTES);
+    int rc;
+
+    if (event_key_get(s, txn, key, &row) != OK ||
+        position_cmp(row.position, position) != 0)
+        return OK;
+    rc = mdb_del(txn, store_db(s, EVENTS_KEYS), &k, NULL);
+    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "remove key");
 }
 
 // Removes the row of a key, unless it belongs to a later event.

@@ -17,6 +17,9 @@ struct event_hasher {
     uint8_t key[DIRECTORY_KEY_BYTES];
     int64_t
         old_until_us; // until then keys of format 4 are looked up, too; 0: never
+    uint64_t
+        removed_from; // rows of events from this number on are as none: these
+                      // events are being removed; UINT64_MAX: none
 };
 
 // Reads the key of this directory. ERR_INVALID: its FORMAT has none.
@@ -65,6 +68,11 @@ struct key_row;
 MUST_CHECK enum err event_key_get(struct store *s, MDB_txn *txn,
                                   const uint8_t key[EVENT_KEY_BYTES],
                                   struct key_row *out);
+
+// Removes the row of a key if it is of the event at `position`.
+MUST_CHECK enum err event_key_remove(struct store *s, MDB_txn *txn,
+                                     const uint8_t key[EVENT_KEY_BYTES],
+                                     struct position position);
 
 // Removes up to `max` idempotency keys that are older than the window.
 MUST_CHECK enum err event_keys_expire(struct store *s, MDB_txn *txn,

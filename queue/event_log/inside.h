@@ -10,6 +10,7 @@
 #include "queue/catalog/stack_names.h"
 #include "queue/event_log/append.h"
 #include "queue/event_log/idempotency.h"
+#include "queue/event_log/parts_state.h"
 #include "queue/lmdb/environment.h"
 #include "queue/records/queue_config.h"
 #include "queue/records/retention.h"
@@ -19,6 +20,12 @@
 
 struct shard_view;
 
+// Which organizations posted lately. All zeros: none did.
+struct posters {
+    uint64_t org;               // whose append came last
+    int64_t last_us, before_us; // monotonic: when; and when one of another came
+};
+
 // Closed to other rooms.
 struct event_log {
     struct store *store;
@@ -27,6 +34,8 @@ struct event_log {
     uv_work_t work;
     struct list waiting; // for the next batch
     struct list batch;
+    struct posters posters;
+    struct parts parts; // the worker's while it is busy
     size_t n_pending;
     enum err batch_err;
     bool is_busy; // the worker has a batch or a trim

@@ -14,6 +14,7 @@
 #include "common/log/log.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
+#include "queue/event_log/hidden.h"
 #include "queue/lmdb/identity.h"
 #include "queue/records/replay_record.h"
 #include "queue/records/schema.h"
@@ -374,10 +375,32 @@ static enum err say_missing(struct store *s, MDB_txn *txn, struct missing fresh)
     return err == OK || err == ERR_CORRUPT ? put_missing(s, txn, all, n) : err;
 }
 
+// Events of a post that was being stored in parts (hidden.h): they become visible if all
+// are there. Otherwise they stay hidden, and ingest removes them, unless the log's end
+// is about to move over them.
+static enum err fit_hidden(struct store *s, MDB_txn *txn, struct hidden *hidden,
+                           uint64_t known, uint64_t *next)
+{
+    bool is_done;
+    enum err err;
+
+    if (hidden->is_whole) {
+        hidden->is_there = false;
+        return hidden_show(s, txn, next);
+    }
+    if (known < hidden->from)
+        return OK;
+    hidden->is_there = false;
+    err = hidden_remove(s, txn, hidden->from, SIZE_MAX, &is_done);
+    return err == OK ? hidden_end(s, txn) : err;
+}
+
 static enum err fit_events(const struct queue_config *config, uint64_t known)
 {
     struct part part = part_of(config, 0);
+    struct hidden hidden = { .is_there = false };
     uint64_t next = 1;
+    uint64_t before;
     uint64_t last;
     struct store *s;
     MDB_txn *txn;
@@ -388,8 +411,16 @@ static enum err fit_events(const struct queue_config *config, uint64_t known)
     if (err != OK)
         return err;
     err = event_next(s, txn, &next);
-    last = last_number(s, txn, EVENTS_EVENTS, NULL);
-    if (err != OK || (known < next && last < next)) {
+    before = next;
+    if (err == OK)
+        err = hidden_get(s, txn, &hidden);
+    hidden.is_there =
+        hidden.is_there && (hidden.is_whole || hidden.from >= next);
+    if (err == OK && hidden.is_there)
+        err = fit_hidden(s, txn, &hidden, known, &next);
+    last = last_number(s, txn, EVENTS_EVENTS,
+                       hidden.is_there ? &hidden.from : NULL);
+    if (err != OK || (known < next && last < next && next == before)) {
         mdb_txn_abort(txn);
         return err;
     }

@@ -16,6 +16,13 @@
 //                                                 the log lost, again and again
 //               "old_keys"                     -> until(8) when keys of format 4
 //                                                 are looked up, too; UTC, us
+//               "open"                         -> from(8) whole(1): events from
+//                                                 there on are hidden; of a post
+//                                                 that is stored in parts, and
+//                                                 whole if all are there. None:
+//                                                 no such post is open
+//               "unused"                       -> n(8) positions before "next"
+//                                                 that no event ever had; none: 0
 //               "self"                         -> id of FORMAT(16) shard(8)
 //                                                 number of shards(8); both are
 //                                                 0 here and in hooks
