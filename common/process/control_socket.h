@@ -25,6 +25,8 @@
 #define CONTROL_ENV_ACCOUNT \
     "POSTHORN_ROLE_ACCOUNT" // the user it switches to; unset: none
 #define CONTROL_ENV_TLS "POSTHORN_ROLE_TLS" // set: there is a TLS_FD
+#define CONTROL_ENV_CONNECTS \
+    "POSTHORN_ROLE_CONNECTS" // how connections are guarded (sandbox.h)
 
 enum control_type {
     CONTROL_READY = 1,  // role: it works
@@ -36,8 +38,12 @@ enum control_type {
     CONTROL_ENDED = 6,   // supervisor: the neighbour `kind`, `index` has died
     CONTROL_TLS = 8,     // supervisor: another TLS_FD, through the descriptor;
                          // a CONTROL_RELOAD follows
-    CONTROL_RELOADED = 7 // role: it has read the settings; if `error` is not 0,
-                         // it still has the old ones
+    CONTROL_RELOADED =
+        7, // role: it has read the settings; if `error` is not 0,
+           // it still has the old ones
+    CONTROL_CONNECTS =
+        9 // sender: from now on its calls of connect() wait for an
+          // answer through the descriptor
 };
 
 struct control_message {

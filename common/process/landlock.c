@@ -114,6 +114,11 @@ static long version_of_kernel(void)
                    LANDLOCK_CREATE_RULESET_VERSION);
 }
 
+bool landlock_is_there(void)
+{
+    return version_of_kernel() >= 1;
+}
+
 static int make_ruleset(void)
 {
     struct attributes a = { .fs = FS_V1 };

@@ -10,6 +10,9 @@
 #include "common/base/buf.h"
 #include "common/config/config.h"
 
+// Whether the kernel has Landlock.
+bool landlock_is_there(void);
+
 // From now on this process and its threads may only read what name resolution and
 // certificate verification need, and what the kernel reports about the process
 // itself; they can write, make or run nothing. Nor may they listen (6.7), or send

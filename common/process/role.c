@@ -350,6 +350,7 @@ static void obey(struct role *r, const struct control_message *m, int fd)
     case CONTROL_READY:
     case CONTROL_NO_LINK:
     case CONTROL_RELOADED:
+    case CONTROL_CONNECTS:
         break; // only roles send these
     }
     if (fd >= 0)

@@ -101,9 +101,62 @@ void sandbox_user(enum role_kind kind, const struct config *config)
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 }
 
+// --- who may look into it ---
+
+// Which parts of memory go into a core file: none. The limit alone does not count for a
+// core file that the kernel hands to a program.
+static bool empty_core(void)
+{
+    int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+    bool is_done = fd >= 0 && write(fd, "0", 1) == 1;
+
+    if (fd >= 0)
+        close(fd);
+    return is_done;
+}
+
+bool sandbox_hide(void)
+{
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+}
+
+bool sandbox_show(void)
+{
+    // The file belongs to a process's user only while the process does not hide.
+    if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0 && empty_core())
+        return true;
+    (void)sandbox_hide();
+    return false;
+}
+
+const char *sandbox_connects_text(enum sandbox_connects connects)
+{
+    switch (connects) {
+    case CONNECTS_HIDDEN:
+        return "hidden";
+    case CONNECTS_SEEN:
+        return "seen";
+    case CONNECTS_FREE:
+        break;
+    }
+    return "";
+}
+
+// What the supervisor has found that it can do for senders.
+static enum sandbox_connects connects_offered(void)
+{
+    const char *text = getenv(CONTROL_ENV_CONNECTS);
+
+    for (enum sandbox_connects c = CONNECTS_HIDDEN; c <= CONNECTS_SEEN; c++) {
+        if (text != NULL && strcmp(text, sandbox_connects_text(c)) == 0)
+            return c;
+    }
+    return CONNECTS_FREE;
+}
+
 // --- all ---
 
-static void close_to_others(void)
+static void close_to_others(bool is_seen)
 {
     const struct rlimit none = { 0, 0 };
 
@@ -112,8 +165,7 @@ static void close_to_others(void)
         log_warn("no_new_privs cannot be set", "errno=%d", errno);
     if (IS_SANITIZED)
         return;
-    if (setrlimit(RLIMIT_CORE, &none) != 0 ||
-        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+    if (setrlimit(RLIMIT_CORE, &none) != 0 || (!is_seen && !sandbox_hide())) {
         log_warn("core dumps, which could contain secrets, cannot be disabled",
                  "errno=%d", errno);
     }
@@ -134,26 +186,78 @@ static void report_sandbox(const struct config *config, bool has_seccomp,
     }
 }
 
+bool sandbox_filters(const struct config *config)
+{
+    return !IS_SANITIZED && !wants(config, "off");
+}
+
 void sandbox_early(const struct config *config)
 {
-    if (!IS_SANITIZED && !wants(config, "off") &&
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+    if (sandbox_filters(config) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
         (void)!seccomp_no_ring(); // sandbox_enter() reports what the kernel lacks
+}
+
+static void connects_stay_free(void)
+{
+    log_warn(
+        "this sender connects by itself; if somebody takes it over, it can "
+        "connect to the engine's own servers",
+        "");
+}
+
+// From now on the supervisor answers connect().
+static void hand_over_connects(int notify_fd)
+{
+    struct control_message m = { .type = CONTROL_CONNECTS };
+
+    if (control_send(CONTROL_FD, &m, notify_fd) != OK)
+        log_fatal("a message to the supervisor cannot be sent", "");
+    close(notify_fd);
+}
+
+static void enter_as_sender(const struct config *config)
+{
+    enum sandbox_connects connects = connects_offered();
+    bool has_landlock, has_seccomp;
+    int notify_fd = -1;
+
+    if (connects == CONNECTS_SEEN && !sandbox_show()) {
+        connects = CONNECTS_FREE;
+        connects_stay_free();
+    }
+    close_to_others(connects == CONNECTS_SEEN);
+    if (!sandbox_filters(config))
+        return;
+    has_landlock = landlock_files_of_resolver();
+    if (connects == CONNECTS_SEEN && !has_landlock) {
+        (void)sandbox_hide();
+        connects = CONNECTS_FREE;
+        connects_stay_free();
+    }
+    has_seccomp = seccomp_sender(connects != CONNECTS_FREE ? &notify_fd : NULL,
+                                 connects == CONNECTS_SEEN);
+    if (!has_seccomp && connects != CONNECTS_FREE) {
+        (void)sandbox_hide();
+        connects_stay_free();
+        has_seccomp = seccomp_sender(NULL, false);
+    }
+    if (notify_fd >= 0)
+        hand_over_connects(notify_fd);
+    report_sandbox(config, has_seccomp, has_landlock);
 }
 
 void sandbox_enter(enum role_kind kind, const struct config *config)
 {
-    bool is_sender = kind == ROLE_SENDER;
     bool has_landlock;
-    bool has_seccomp;
 
-    if (is_sender)
+    if (kind == ROLE_SENDER) {
         sandbox_user(kind, config); // the other roles switched at their start
-    close_to_others(); // after the user: changing it makes the process dumpable
-    if (IS_SANITIZED || wants(config, "off"))
+        enter_as_sender(config); // changing the user makes a process dumpable
         return;
-    has_landlock =
-        is_sender ? landlock_files_of_resolver() : landlock_data_dir(config);
-    has_seccomp = is_sender ? seccomp_sender() : seccomp_other();
-    report_sandbox(config, has_seccomp, has_landlock);
+    }
+    close_to_others(false);
+    if (!sandbox_filters(config))
+        return;
+    has_landlock = landlock_data_dir(config);
+    report_sandbox(config, seccomp_other(), has_landlock);
 }

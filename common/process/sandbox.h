@@ -30,6 +30,31 @@ void sandbox_early(const struct config *config);
 struct account;
 bool sandbox_account(struct account *out);
 
+// Whether roles get filters: not with `sandbox = off`, nor in a build with a sanitizer.
+bool sandbox_filters(const struct config *config);
+
+// How the supervisor can connect for senders. It needs access to their memory, which the
+// kernel grants for a process that hides (is not "dumpable") only to CAP_SYS_PTRACE.
+// Without that, and with a user in common, senders must not hide. Then Landlock keeps the
+// other roles from them, and nothing of their memory goes into a core file. And the
+// supervisor makes their sockets, since containers refuse it the call that duplicates a
+// socket of another process.
+enum sandbox_connects {
+    CONNECTS_FREE,   // they connect by themselves
+    CONNECTS_HIDDEN, // the supervisor connects for them
+    CONNECTS_SEEN    // it makes their sockets, too, and they do not hide
+};
+
+// The texts of CONTROL_ENV_CONNECTS, "" for CONNECTS_FREE.
+const char *sandbox_connects_text(enum sandbox_connects connects);
+
+// Hides this process. False (errno): the kernel refused.
+bool sandbox_hide(void);
+
+// Lets processes of the same user look into this one, as far as Landlock lets them. False:
+// it is hidden, since its memory could go into a core file.
+bool sandbox_show(void);
+
 // Switches to the account that the supervisor chose. Exits (log_fatal) if the
 // setting `sandbox` is "on" and the switch is refused. Senders switch in
 // sandbox_enter().

@@ -146,15 +146,11 @@ static const int needed[] = {
     SYS_nanosleep,
     SYS_clock_nanosleep,
     // sockets; their kinds are limited below
-    SYS_connect,
     SYS_bind, // used by the C library to get addresses from the kernel
     SYS_getsockname,
     SYS_getpeername,
     SYS_getsockopt,
     SYS_setsockopt,
-    SYS_sendto,
-    SYS_sendmsg,
-    SYS_sendmmsg,
     SYS_recvfrom,
     SYS_recvmsg,
     SYS_recvmmsg,
@@ -220,8 +216,39 @@ static const struct rule needed_so[] = {
       1,
       { BITS(0, CLONE_SPACES | CLONE_VM | CLONE_THREAD,
              CLONE_VM | CLONE_THREAD) } },
-    // TCP and UDP; and netlink, by which the C library gets addresses from the
-    // kernel.
+    // Netlink, by which the C library gets addresses from the kernel; TCP and UDP below.
+    { SYS_socket, 2, { INT(0, AF_NETLINK), INT(2, 0) } }, // routes
+    // libcurl wakes itself up through a pair. A pair of datagram sockets could be
+    // connected to others.
+    { SYS_socketpair, 2, { INT(0, AF_UNIX), BITS(1, TYPE_MASK, SOCK_STREAM) } },
+    // This flag would make sending connect.
+    { SYS_sendto, 1, { BITS(3, MSG_FASTOPEN, 0) } },
+    { SYS_sendmsg, 1, { BITS(2, MSG_FASTOPEN, 0) } },
+    { SYS_sendmmsg, 1, { BITS(3, MSG_FASTOPEN, 0) } },
+    // Setting an owner of a descriptor is not allowed: the kernel would send that
+    // process signals.
+    { SYS_fcntl, 1, { INT(1, F_DUPFD) } },
+    { SYS_fcntl, 1, { INT(1, F_DUPFD_CLOEXEC) } },
+    { SYS_fcntl, 1, { INT(1, F_GETFD) } },
+    { SYS_fcntl, 1, { INT(1, F_SETFD) } },
+    { SYS_fcntl, 1, { INT(1, F_GETFL) } },
+    { SYS_fcntl, 1, { INT(1, F_SETFL) } },
+    // Only these requests, so nothing can be typed into the controlling terminal.
+    { SYS_ioctl, 1, { INT(1, FIONBIO) } },
+    { SYS_ioctl, 1, { INT(1, FIONREAD) } },
+    { SYS_ioctl, 1, { INT(1, FIOCLEX) } },
+    { SYS_ioctl, 1, { INT(1, FIONCLEX) } },
+    { SYS_ioctl, 1, { INT(1, TCGETS) } },
+    { SYS_ioctl, 1, { INT(1, SIOCGIFINDEX) } },
+    { SYS_ioctl, 1, { INT(1, SIOCGIFNAME) } },
+    // Names of threads and of memory.
+    { SYS_prctl, 1, { INT(0, PR_SET_NAME) } },
+    { SYS_prctl, 1, { INT(0, PR_SET_VMA_NOW) } },
+    { SYS_prlimit64, 1, { INT(0, 0) } }, // limits of the process itself
+};
+
+// TCP and UDP.
+static const struct rule internet[] = {
     { SYS_socket,
       3,
       { INT(0, AF_INET), BITS(1, TYPE_MASK, SOCK_STREAM), INT(2, 0) } },
@@ -246,29 +273,6 @@ static const struct rule needed_so[] = {
     { SYS_socket,
       3,
       { INT(0, AF_INET6), BITS(1, TYPE_MASK, SOCK_DGRAM), INT(2, 17) } },
-    { SYS_socket, 2, { INT(0, AF_NETLINK), INT(2, 0) } }, // routes
-    // libcurl wakes itself up through a pair.
-    { SYS_socketpair, 1, { INT(0, AF_UNIX) } },
-    // Setting an owner of a descriptor is not allowed: the kernel would send that
-    // process signals.
-    { SYS_fcntl, 1, { INT(1, F_DUPFD) } },
-    { SYS_fcntl, 1, { INT(1, F_DUPFD_CLOEXEC) } },
-    { SYS_fcntl, 1, { INT(1, F_GETFD) } },
-    { SYS_fcntl, 1, { INT(1, F_SETFD) } },
-    { SYS_fcntl, 1, { INT(1, F_GETFL) } },
-    { SYS_fcntl, 1, { INT(1, F_SETFL) } },
-    // Only these requests, so nothing can be typed into the controlling terminal.
-    { SYS_ioctl, 1, { INT(1, FIONBIO) } },
-    { SYS_ioctl, 1, { INT(1, FIONREAD) } },
-    { SYS_ioctl, 1, { INT(1, FIOCLEX) } },
-    { SYS_ioctl, 1, { INT(1, FIONCLEX) } },
-    { SYS_ioctl, 1, { INT(1, TCGETS) } },
-    { SYS_ioctl, 1, { INT(1, SIOCGIFINDEX) } },
-    { SYS_ioctl, 1, { INT(1, SIOCGIFNAME) } },
-    // Names of threads and of memory.
-    { SYS_prctl, 1, { INT(0, PR_SET_NAME) } },
-    { SYS_prctl, 1, { INT(0, PR_SET_VMA_NOW) } },
-    { SYS_prlimit64, 1, { INT(0, 0) } }, // limits of the process itself
 };
 
 // Calls that the other roles do not need; these roles may make all other calls.
@@ -375,8 +379,38 @@ bool seccomp_no_ring(void)
     return install(&f);
 }
 
-bool seccomp_sender(void)
+// Loads the filter. `notify_fd` gets the descriptor that answers its notifications.
+static bool install_notifying(struct filter *f, int *notify_fd)
 {
+    if (f->rc == 0)
+        f->rc = seccomp_load(f->context);
+    if (f->rc == 0) // libseccomp keeps its own
+        *notify_fd = fcntl(seccomp_notify_fd(f->context), F_DUPFD_CLOEXEC, 0);
+    if (f->rc == 0 && *notify_fd < 0)
+        log_fatal("a descriptor for the filter is lacking", "errno=%d", errno);
+    if (f->rc == 0)
+        close(seccomp_notify_fd(f->context));
+    seccomp_release(f->context);
+    if (f->rc != 0)
+        log_debug("seccomp is not available", "errno=%d", -f->rc);
+    return f->rc == 0;
+}
+
+int seccomp_notify_connect(bool with_sockets)
+{
+    const struct rule rule = { .call = SYS_connect };
+    struct filter f = begin(SCMP_ACT_ALLOW);
+    int fd = -1;
+
+    put(&f, SCMP_ACT_NOTIFY, &rule);
+    if (with_sockets)
+        put_each(&f, SCMP_ACT_NOTIFY, internet, NUMBER(internet));
+    return install_notifying(&f, &fd) ? fd : -1;
+}
+
+bool seccomp_sender(int *notify_fd, bool with_sockets)
+{
+    const struct rule connects = { .call = SYS_connect };
     const struct rule own_signals = { SYS_tgkill, 1, { INT(0, getpid()) } };
     const struct rule own_limits = { SYS_prlimit64, 1, { INT(0, getpid()) } };
     const struct rule local = { SYS_socket, 1, { INT(0, AF_UNIX) } };
@@ -391,7 +425,10 @@ bool seccomp_sender(void)
     // Queries to a local name service cache fail, and the C library goes on without
     // it.
     put(&f, SCMP_ACT_ERRNO(EAFNOSUPPORT), &local);
-    return install(&f);
+    put(&f, notify_fd != NULL ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, &connects);
+    put_each(&f, with_sockets ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, internet,
+             NUMBER(internet));
+    return notify_fd != NULL ? install_notifying(&f, notify_fd) : install(&f);
 }
 
 bool seccomp_other(void)

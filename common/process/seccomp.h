@@ -15,9 +15,17 @@ bool seccomp_no_ring(void);
 // mounts, other users, modules …); no other process can be made or signalled, and
 // no memory is both writable and executable.
 // This one also fails calls that a sender does not need with EPERM: it has TCP and
-// UDP sockets only, and may change only its own limits.
-bool seccomp_sender(void);
+// UDP sockets only, and may change only its own limits. With `notify_fd` each call of
+// connect() waits until whoever has that descriptor, which the caller then owns, answers
+// it (seccomp_unotify(2)), and so does socket() with `with_sockets`; NULL: a sender
+// connects by itself.
+bool seccomp_sender(int *notify_fd, bool with_sockets);
 // This one also forbids the network, except for accepted connections.
 bool seccomp_other(void);
+
+// For a process that tries whether somebody can answer for it: a filter that only makes
+// connect() wait, and perhaps socket(). Returns the descriptor, or -1: the kernel has no
+// such filter.
+int seccomp_notify_connect(bool with_sockets);
 
 #endif

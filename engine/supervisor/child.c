@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,8 @@
 #include "common/log/log.h"
 #include "common/process/metrics.h"
 #include "common/process/pulse.h"
+#include "common/process/sandbox.h"
+#include "engine/supervisor/connect_guard.h"
 
 #define YOUNG_US       1000000 // a child that dies younger waits for its restart
 #define RESTART_MIN_MS 100
@@ -201,6 +204,29 @@ static void on_exit_of(uv_process_t *process, int64_t status, int signum)
     close_handles(c);
 }
 
+// Once for each process: what it sends when it has been sandboxed is not trusted.
+static void guard_connects(struct child *c, int notify_fd)
+{
+    const struct connect_plan *plan = c->owner->connects;
+    const struct guarded who = { .pid = c->process.pid,
+                                 .index = (int)c->index,
+                                 .makes_sockets = plan->how == CONNECTS_SEEN,
+                                 .own = &plan->own };
+
+    if (c->kind != ROLE_SENDER || c->is_guarded || c->is_ready ||
+        !c->is_alive) {
+        close(notify_fd);
+        return;
+    }
+    c->is_guarded = connect_guard_start(notify_fd, &who);
+    if (!c->is_guarded) {
+        log_warn("the connections of a sender cannot be guarded; it is started "
+                 "again",
+                 "index=%u errno=%d", c->index, errno);
+        child_kill(c, SIGKILL);
+    }
+}
+
 static void on_control(uv_poll_t *poll, int status, int events)
 {
     struct child *c = poll->data;
@@ -211,8 +237,11 @@ static void on_control(uv_poll_t *poll, int status, int events)
     (void)events;
     while (err == OK) {
         err = control_receive(c->control_fd, &m, &fd);
-        if (err == OK && fd >= 0)
-            close(fd); // roles send no descriptors
+        if (err == OK && fd >= 0 && m.type == CONTROL_CONNECTS) {
+            guard_connects(c, fd);
+        } else if (err == OK && fd >= 0) {
+            close(fd); // roles send no others
+        }
         if (err == OK && m.type == CONTROL_READY) {
             c->is_ready = true;
             c->has_hung = false;
@@ -300,6 +329,10 @@ static char **role_environment(const struct child *c)
         env[n + 4] = xasprintf("%s=%s", ENGINE_ENV_SECRET, c->owner->secret);
     if (child_speaks_tls(c)) // ingest and api
         env[n + 5] = xasprintf("%s=1", CONTROL_ENV_TLS);
+    if (c->kind == ROLE_SENDER) {
+        env[n + 4] = xasprintf("%s=%s", CONTROL_ENV_CONNECTS,
+                               sandbox_connects_text(c->owner->connects->how));
+    }
     return env;
 }
 
@@ -411,6 +444,7 @@ void child_start(struct child *c)
     c->started_us = clock_mono_us();
     c->start = (struct start_watch){ .pid = 0 };
     c->is_alive = true;
+    c->is_guarded = false;
     if (c->kind != ROLE_SETUP)
         metrics_set_pid(c->slot, c->process.pid);
     note_state(c, PULSE_STARTING, 0);

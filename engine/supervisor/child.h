@@ -11,6 +11,7 @@
 #include "common/process/control_socket.h"
 #include "common/process/role.h"
 #include "engine/supervisor/accounts.h"
+#include "engine/supervisor/connect_probe.h"
 #include "engine/supervisor/start_watch.h"
 
 #define CHILDREN_MAX 40 // 16 dispatchers, 16 senders, ingest, api, and room
@@ -20,9 +21,10 @@ struct child;
 // What all children have in common; owned by the supervisor.
 struct child_owner {
     uv_loop_t *loop;
-    const struct accounts *accounts; // the users that they become
-    const char *instance;            // of this run, for its health endpoints
-    const char *secret;              // of this run, for their proofs
+    const struct accounts *accounts;     // the users that they become
+    const struct connect_plan *connects; // how senders connect
+    const char *instance;     // of this run, for its health endpoints
+    const char *secret;       // of this run, for their proofs
     const char *sources_text; // where the settings come from, for the roles
     bool is_ending;           // no child is started any more
     void (*on_started)(struct child *c);
@@ -53,6 +55,7 @@ struct child {
     int spawn_error;    // errno of the last try; 0: it was spawned
     bool is_alive;
     bool is_ready;
+    bool is_guarded;    // a sender whose connections the supervisor makes
     unsigned n_reloads; // reloads that it was told of and has not confirmed
     struct start_watch start;
     bool has_hung; // before its first turn, and no process of it worked since

@@ -32,6 +32,7 @@
 #include "common/process/pulse.h"
 #include "common/process/role.h"
 #include "engine/supervisor/child.h"
+#include "engine/supervisor/connect_probe.h"
 #include "engine/supervisor/links.h"
 #include "engine/supervisor/notify.h"
 #include "engine/supervisor/preflight.h"
@@ -55,6 +56,7 @@ struct supervisor {
     const struct config_sources *sources;
     struct config config;
     struct preflight preflight;
+    struct connect_plan connects;
     struct child setup;
     struct child children[CHILDREN_MAX];
     size_t n_children;
@@ -561,11 +563,13 @@ int supervisor_run(const struct config_sources *sources)
     signal(SIGPIPE, SIG_IGN);
     log_role("supervisor");
     uv_set_process_title("posthorn: supervisor");
+    connect_plan_make(&s->config, &s->preflight, &s->connects);
     if (uv_loop_init(&s->loop) != 0)
         log_fatal("the event loop cannot be started", "");
     engine_file_init(&s->file);
     s->owner = (struct child_owner){ .loop = &s->loop,
                                      .accounts = &s->preflight.accounts,
+                                     .connects = &s->connects,
                                      .sources_text = join_sources(sources),
                                      .instance = s->file.instance,
                                      .secret = s->file.secret,

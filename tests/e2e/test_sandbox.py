@@ -34,11 +34,13 @@ def plain(monkeypatch):
     """Engines of another program, and perhaps of another user."""
     made = []
 
-    def make(binary, uid=None, **settings):
+    def make(binary, uid=None, everywhere=None, **settings):
         directory = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-sandboxed-"))
         directory.chmod(0o755)  # for whomever the roles become
         monkeypatch.setattr(engine_module, "BINARY", binary)
         engine = Engine(directory, **settings)
+        if everywhere:
+            engine.settings["api_listen"] = f"{everywhere}:{engine.api_port}"
         if uid is not None:
             os.chown(directory, uid, uid)
             command = engine.command()
@@ -61,11 +63,22 @@ def status_of(pid):
                 if ":\t" in line)
 
 
+def own_address():
+    """One that is not loopback, if there is any."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("8.8.8.8", 9))  # nothing is sent
+        except OSError:
+            return "127.0.0.3"
+        return probe.getsockname()[0]
+
+
 # What a plain user cannot do anyway, or what kernels differ in.
 REFUSED_BY_ANY_KERNEL = {
     "open /etc/shadow", "inherited file", "raw socket", "packet socket",
     "mount", "chroot", "become root"}
 REFUSED_BY_SOME = {
+    "api by sendto", "api by sendmsg", "api by sendmmsg", "api by sending later",
     "bpf", "perf", "unshare", "clone into a namespace", "io_uring", "keyctl",
     "userfaultfd", "write, then run by a key", "trace", "another protocol"}
 
@@ -75,17 +88,19 @@ def attacked(plain, receiver, tmp_path):
     """Runs the attacks; returns what became of each, and the log."""
     key = pathlib.Path(f"/etc/posthorn-hostile-{os.getpid()}.key")
     with socket.socket(socket.AF_UNIX) as listener, \
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams, \
             tempfile.TemporaryDirectory() as common:
         common = pathlib.Path(common)
         common.chmod(0o755)
         victim, local = common / "victim", common / "socket"
+        datagrams.bind(str(common / "datagrams"))
         victim.write_text("victim")
         listener.bind(str(local))
         listener.listen()
-        for path in (victim, local):
+        for path in (victim, local, common / "datagrams"):
             path.chmod(0o666)
 
-        def attack(name, uid, what="", **settings):
+        def attack(name, uid, what="", more="", **settings):
             if os.geteuid() == 0:  # who attacks may read it, for all its mode
                 key.write_text("secret")
                 key.chmod(0o600)
@@ -94,9 +109,11 @@ def attacked(plain, receiver, tmp_path):
                 settings["sender_user"] = str(SENDERS)
             program = common / name
             shutil.copy(HOSTILE, program)
-            engine = plain(str(program), uid, **settings)
+            engine = plain(str(program), uid, "[::]", **settings)
             query = (f"?dir={engine.data_dir}&file={victim}&key={key}"
-                     f"&unix={local}")
+                     f"&unix={local}&datagrams={common}/datagrams"
+                     f"&api={engine.api_port}&ingest={engine.ingest_port}"
+                     f"&own={own_address()}&plain={receiver.port}{more}")
             engine.create_hook(receiver.url(f"/attack{what}{query}"))
             engine.post_event()
             return engine
@@ -110,7 +127,9 @@ def outcomes(engine):
     wait_for(lambda: "attacks over" in engine.log(), "it has tried", 20)
     tried = dict(re.findall(r"attack (.*): (\w+)", engine.log()))
     total = int(re.search(r"attacks over: (\d+)", engine.log()).group(1))
-    assert len(tried) == total >= 50
+    assert len(tried) == total >= 65
+    # What an honest sender does works as ever.
+    assert "elsewhere: at once 0, waiting 0, nowhere 111, udp 0" in engine.log()
     return tried
 
 
@@ -126,6 +145,7 @@ def test_hostile_sender_achieves_nothing(attacked, uid, name):
     tried = outcomes(engine)
     assert f"capped={int('abi2' in name)}" in engine.log()
     assert {name for name, what in tried.items() if what != "refused"} == set()
+    assert "a sender tried to connect to the engine's own server" in engine.log()
 
 
 def test_same_attacks_succeed_without_the_sandbox(attacked):

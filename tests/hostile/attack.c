@@ -45,8 +45,7 @@ static const char *url_now;
 
 // --- files ---
 
-// The value of a name in the URL's query; "": none.
-static const char *asked(const char *name)
+const char *asked(const char *name)
 {
     static char value[TEXT_BYTES];
     char wanted[64];
@@ -475,10 +474,7 @@ static bool own_memory_file(void)
     return can_open("/proc/self/mem", O_RDWR);
 }
 
-static const struct attack {
-    const char *name;
-    bool (*run)(void); // true: it succeeded
-} attacks[] = {
+static const struct attack attacks[] = {
     { "open events", open_events },
     { "open hooks", open_hooks },
     { "open deliveries", open_deliveries },
@@ -555,12 +551,22 @@ bool attack_by_name(const char *name)
 
 static void run_named(const char *name)
 {
+    if (strncmp(name, "flood", 5) == 0)
+        connect_flood();
     for (size_t i = 0; i < N_ATTACKS; i++) {
         if (is_called(&attacks[i], name)) {
             fprintf(stderr, "alone %s\n", attacks[i].name);
             fprintf(stderr, "outlived %s: %d\n", attacks[i].name,
                     attacks[i].run());
         }
+    }
+}
+
+static void run_all(const struct attack *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        fprintf(stderr, "attack %s: %s\n", list[i].name,
+                list[i].run() ? "DONE" : "refused");
     }
 }
 
@@ -578,9 +584,8 @@ void attack(const char *url)
         run_named(what + 1);
         return;
     }
-    for (size_t i = 0; i < N_ATTACKS; i++) {
-        fprintf(stderr, "attack %s: %s\n", attacks[i].name,
-                attacks[i].run() ? "DONE" : "refused");
-    }
-    fprintf(stderr, "attacks over: %zu\n", N_ATTACKS);
+    run_all(attacks, N_ATTACKS);
+    run_all(connect_attacks, n_connect_attacks);
+    connect_elsewhere();
+    fprintf(stderr, "attacks over: %zu\n", N_ATTACKS + n_connect_attacks);
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // other.c — what an intruder in another role than a sender would try.
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -60,6 +62,48 @@ static bool open_passwd(void)
     return true;
 }
 
+// Whether the process is a sender, by the name that it gave itself.
+static bool is_sender(const char *pid)
+{
+    char path[300], name[32] = "";
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    (void)!fgets(name, sizeof(name), file);
+    fclose(file);
+    return strncmp(name, "sender.", 7) == 0;
+}
+
+static bool memory_of_senders(void)
+{
+    DIR *dir = opendir("/proc");
+    const struct dirent *entry;
+    bool is_read = false;
+    unsigned n = 0;
+
+    if (dir == NULL)
+        abort();
+    while ((entry = readdir(dir)) != NULL) {
+        char path[300];
+        int fd;
+
+        if (!is_sender(entry->d_name))
+            continue;
+        n++;
+        snprintf(path, sizeof(path), "/proc/%s/mem", entry->d_name);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        is_read = is_read || fd >= 0;
+        if (fd >= 0)
+            close(fd);
+    }
+    closedir(dir);
+    fprintf(stderr, "senders seen: %u\n", n);
+    return is_read;
+}
+
 static bool take_over(void)
 {
     return chown("/dev/null", 0, 0) == 0;
@@ -73,6 +117,7 @@ static const struct {
     { "udp socket", udp_socket },
     { "connect by sending", connect_by_sending },
     { "open /etc/passwd", open_passwd },
+    { "memory of senders", memory_of_senders },
     { "change an owner", take_over },
     { "list /etc", NULL },
     { "write to /tmp", NULL },
