@@ -127,6 +127,28 @@ void hook_cursor_put(const struct hook *hook, struct buf *out)
     buf_clear(&key);
 }
 
+void hook_cursor_put_level(enum dialect dialect, struct str org,
+                           enum hook_level level, struct buf *out)
+{
+    buf_putc(out, (char)dialect);
+    buf_putc(out, (char)level);
+    buf_put_str(out, org);
+    buf_putc(out, '\0');
+}
+
+void hook_cursor_put_end(const struct hook_scope *scope, struct buf *out)
+{
+    struct buf key;
+
+    buf_init(&key, KEY_MAX_BYTES);
+    if (hook_put_scope(scope, &key) == OK) {
+        key.at[key.n_bytes - 1] =
+            '\1'; // after the NUL, before any other target
+        buf_put_str(out, buf_str(&key));
+    }
+    buf_clear(&key);
+}
+
 struct listing {
     hook_visit visit;
     void *data;
@@ -163,10 +185,7 @@ enum err hook_list_org(struct hook_store *hs, enum dialect dialect,
         struct str from;
 
         buf_reset(&prefix);
-        buf_putc(&prefix, (char)dialect);
-        buf_putc(&prefix, (char)level);
-        buf_put_str(&prefix, org);
-        buf_putc(&prefix, '\0');
+        hook_cursor_put_level(dialect, org, (enum hook_level)level, &prefix);
         from = buf_str(&prefix);
         if (after.n_bytes > 1 && level < after.at[1])
             continue; // hooks of this level are listed already

@@ -121,6 +121,11 @@ MUST_CHECK enum err hook_list_org(struct hook_store *hs, enum dialect dialect,
                                   struct str org, struct str after,
                                   hook_visit visit, void *data);
 void hook_cursor_put(const struct hook *hook, struct buf *out);
+// Append the position before all hooks of an organization's level, and the position
+// after all hooks of a scope.
+void hook_cursor_put_level(enum dialect dialect, struct str org,
+                           enum hook_level level, struct buf *out);
+void hook_cursor_put_end(const struct hook_scope *scope, struct buf *out);
 
 // Every hook that changed after revision `after` (0: all that exist), in order of
 // revision. A hook that changed several times comes once, in its present form; a
@@ -205,6 +210,9 @@ MUST_CHECK enum err stack_list(struct stack_view *view,
                                const struct stack_query *query, size_t max,
                                struct buf *place, stack_visit visit,
                                void *data);
+
+// Appends the place in stack_list() of what follows this name.
+void stack_place_put(const struct stack_name *name, struct buf *out);
 
 // Records a stack. `is_admin`: it may use what is reserved for the admin token.
 // ERR_EXISTS: a hook or somebody else has named it; ERR_INVALID: its names are

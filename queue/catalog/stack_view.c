@@ -282,3 +282,14 @@ enum err stack_list(struct stack_view *view, const struct stack_query *query,
     reading_clear(&r);
     return err;
 }
+
+void stack_place_put(const struct stack_name *name, struct buf *out)
+{
+    char bytes[STACK_KEY_MAX_BYTES];
+    struct str key;
+
+    if (stack_key(name, bytes, &key) != OK)
+        return; // no name is listed that has no key
+    buf_put_str(out, key);
+    buf_putc(out, '\0');
+}

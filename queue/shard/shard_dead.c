@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// shard_dead.c — the dead letters of a shard, as its owner reads them.
+// shard_dead.c — the dead letters of a shard: read by its owner, counted by any process.
 
 #include "queue/shard/shard_dead.h"
 
@@ -89,4 +89,35 @@ enum err shard_dead_read(struct shard *s, uint64_t hook_id,
     return rc == 0 || rc == MDB_NOTFOUND
                ? OK
                : store_err(s->store, rc, "read dead letters");
+}
+
+enum err shard_view_dead(struct shard_view *view, uint64_t hook_id, size_t max,
+                         size_t *n)
+{
+    uint8_t from[DEAD_KEY_BYTES] = { 0 };
+    MDB_val key = val_at(from, sizeof(from));
+    MDB_val val;
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    enum err err = store_read(view->store, &txn);
+    int rc;
+
+    *n = 0;
+    if (err != OK)
+        return err;
+    dead_key(hook_id, position_start, from);
+    rc = mdb_cursor_open(txn, store_db(view->store, SHARD_DEAD), &cursor);
+    if (rc == 0) {
+        rc = store_seek(cursor, &key, &val);
+        while (rc == 0 && *n < max && key.mv_size == DEAD_KEY_BYTES &&
+               get_be64(key.mv_data) == hook_id) {
+            (*n)++;
+            rc = store_next(cursor, &key, &val);
+        }
+        mdb_cursor_close(cursor);
+    }
+    store_read_end(view->store);
+    return rc == 0 || rc == MDB_NOTFOUND
+               ? OK
+               : store_err(view->store, rc, "count dead letters");
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// shard_rows.c — the due rows of a shard, as its owner reads them.
+// shard_rows.c — the due rows of a shard, as its owner reads them; the first one of a
+// hook, for any process.
 
 #include "queue/shard/shard_rows.h"
 
@@ -141,4 +142,36 @@ enum err shard_due_get(struct shard *s, uint64_t hook_id, int64_t due_at_ms,
     }
     store_read_end(s->store);
     return err;
+}
+
+enum err shard_view_due(struct shard_view *view, uint64_t from,
+                        struct due_row *out)
+{
+    uint8_t bytes[DUE_KEY_BYTES] = { 0 };
+    MDB_val key = val_at(bytes, sizeof(bytes));
+    MDB_val val;
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    enum err err = store_read(view->store, &txn);
+    int rc;
+
+    if (err != OK)
+        return err;
+    put_be64(bytes, from);
+    rc = mdb_cursor_open(txn, store_db(view->store, SHARD_DUE), &cursor);
+    if (rc == 0) {
+        rc = store_seek(cursor, &key, &val);
+        if (rc == 0 && key.mv_size != DUE_KEY_BYTES)
+            rc = MDB_NOTFOUND;
+        if (rc == 0) {
+            const uint8_t *at = key.mv_data;
+
+            *out = (struct due_row){ .hook_id = get_be64(at),
+                                     .due_at_ms = (int64_t)get_be64(at + 8) };
+            memcpy(out->position.bytes, at + 16, sizeof(out->position.bytes));
+        }
+        mdb_cursor_close(cursor);
+    }
+    store_read_end(view->store);
+    return store_err(view->store, rc, "read due rows");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// shard_rows.h — the due rows of a shard, as its owner reads them. Part of queue.h,
-// which is what to include outside of queue/.
+// shard_rows.h — the due rows of a shard, as its owner reads them, and the first one of a
+// hook, for any process. Part of queue.h, which is what to include outside of queue/.
 
 #ifndef QUEUE_SHARD_SHARD_ROWS_H
 #define QUEUE_SHARD_SHARD_ROWS_H
@@ -12,6 +12,7 @@
 #include "common/model/delivery.h"
 
 struct shard;
+struct shard_view;
 
 struct due_query {
     uint64_t hook_id;
@@ -36,5 +37,11 @@ typedef void (*due_hook_visit)(void *data, uint64_t hook_id,
                                int64_t first_due_at_ms);
 MUST_CHECK enum err shard_due_hooks(struct shard *s, due_hook_visit visit,
                                     void *data);
+
+// Finds the first hook with a number of at least `from` that has due rows, and which of
+// them is due first; only hook, due time and position are set. ERR_NOTFOUND: there is
+// none.
+MUST_CHECK enum err shard_view_due(struct shard_view *view, uint64_t from,
+                                   struct due_row *out);
 
 #endif

@@ -150,24 +150,56 @@ static enum err read_slots(struct store *s, MDB_txn *txn,
     return OK;
 }
 
-enum err stats_read(struct shard_view *view, uint64_t owner_no, int64_t now_s,
-                    int64_t window_s, struct stats *into, int64_t *from_s)
+// The slots that a window is read from: the shortest that are kept for as long.
+static size_t size_for(int64_t window_s)
 {
-    size_t size = window_s <= HOUR_S ? 0 : 1;
+    return window_s <= HOUR_S ? 0 : 1;
+}
+
+void stats_slots(int64_t now_s, int64_t window_s, int64_t *first_s,
+                 int64_t *slot_s)
+{
     int64_t since_s = now_s - window_s;
-    const struct window window = {
-        .owner_no = owner_no,
-        .size = size,
-        .from_s = since_s - since_s % stats_sizes[size].slot_s,
-        .until_s = now_s,
-    };
+
+    *slot_s = stats_sizes[size_for(window_s)].slot_s;
+    *first_s = since_s - since_s % *slot_s;
+}
+
+static enum err read_window(struct shard_view *view, const struct window *w,
+                            struct stats *into)
+{
     MDB_txn *txn;
     enum err err = store_read(view->store, &txn);
 
-    *from_s = window.from_s;
     if (err != OK)
         return err;
-    err = read_slots(view->store, txn, &window, into);
+    err = read_slots(view->store, txn, w, into);
     store_read_end(view->store);
     return err;
+}
+
+enum err stats_read_slot(struct shard_view *view, uint64_t owner_no,
+                         int64_t at_s, int64_t slot_s, struct stats *into)
+{
+    const struct window window = {
+        .owner_no = owner_no,
+        .size = slot_s == stats_sizes[0].slot_s ? 0 : 1,
+        .from_s = at_s,
+        .until_s = at_s,
+    };
+
+    return read_window(view, &window, into);
+}
+
+enum err stats_read(struct shard_view *view, uint64_t owner_no, int64_t now_s,
+                    int64_t window_s, struct stats *into, int64_t *from_s)
+{
+    struct window window = { .owner_no = owner_no,
+                             .size = size_for(window_s),
+                             .until_s = now_s };
+    int64_t slot_s;
+
+    stats_slots(now_s, window_s, &window.from_s, &slot_s);
+    *from_s = window.from_s;
+    return read_window(view, &window, into);
 }

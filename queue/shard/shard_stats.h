@@ -19,4 +19,16 @@ MUST_CHECK enum err stats_read(struct shard_view *view, uint64_t owner_no,
                                int64_t now_s, int64_t window_s,
                                struct stats *into, int64_t *from_s);
 
+// The slots of a window, for charts: the first begins at `first_s` (UTC epoch), and the
+// next ones `slot_s` after each other, until `now_s`. Slots are as exact as windows of
+// stats_read().
+void stats_slots(int64_t now_s, int64_t window_s, int64_t *first_s,
+                 int64_t *slot_s);
+
+// Adds to `into` what an owner did in one slot of stats_slots(), which begins at `at_s`
+// and is `slot_s` long.
+MUST_CHECK enum err stats_read_slot(struct shard_view *view, uint64_t owner_no,
+                                    int64_t at_s, int64_t slot_s,
+                                    struct stats *into);
+
 #endif

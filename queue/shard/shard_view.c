@@ -54,6 +54,53 @@ enum err history_end(struct shard_view *view, uint64_t *next_no)
     return err;
 }
 
+// Skips damaged rows, but not their numbers: they are the shard's oldest all the same.
+static int read_first(struct shard_view *view, MDB_txn *txn, uint64_t *first_no,
+                      int64_t *started_at_us)
+{
+    const struct store *s = view->store;
+    struct attempt a;
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+    int rc = mdb_cursor_open(txn, store_db(s, SHARD_ATTEMPTS), &cursor);
+
+    if (rc != 0)
+        return rc;
+    rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);
+    if (rc == 0 && key.mv_size == 8) {
+        *first_no = get_be64(key.mv_data);
+        if (started_at_us != NULL &&
+            attempt_decode(store_place(s, SHARD_ATTEMPTS, key), str_of_val(val),
+                           &a) == OK)
+            *started_at_us = a.started_at_us;
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+enum err history_begin(struct shard_view *view, uint64_t *first_no,
+                       int64_t *started_at_us)
+{
+    struct shard_state state;
+    MDB_txn *txn;
+    enum err err = store_read(view->store, &txn);
+
+    if (started_at_us != NULL)
+        *started_at_us = 0;
+    if (err != OK)
+        return err;
+    err = shard_read_state(view->store, txn, &state);
+    if (err == OK) {
+        *first_no = state.next_no;
+        err = store_err(view->store,
+                        read_first(view, txn, first_no, started_at_us),
+                        "read history");
+    }
+    store_read_end(view->store);
+    return err;
+}
+
 enum err shard_view_needs(struct shard_view *view, uint64_t block, bool *out)
 {
     uint8_t bytes[8] = { 0 };

@@ -23,6 +23,11 @@ MUST_CHECK enum err shard_view_counts(struct shard_view *view,
 MUST_CHECK enum err shard_view_cursor(struct shard_view *view,
                                       struct position *out);
 
+// The number of the oldest row of the history that retention has kept, and, unless
+// `started_at_us` is NULL, when that attempt began (UTC epoch). If there is no row: what
+// history_end() tells, and 0.
+MUST_CHECK enum err history_begin(struct shard_view *view, uint64_t *first_no,
+                                  int64_t *started_at_us);
 // The number that the next row of the history will have.
 MUST_CHECK enum err history_end(struct shard_view *view, uint64_t *next_no);
 
