@@ -18,7 +18,11 @@
 enum query_what {
     QUERY_PING = 1,      // send a ping now
     QUERY_REDELIVER = 2, // send this event to the hook once more, now
-    QUERY_STATUS = 3,    // its state: `text` of the reply is a JSON object
+    // Its state: `text` of the reply is a JSON object. With hook number 0: of the
+    // hooks of `org` in `text` (their numbers, 8 bytes each); `text` of the reply has
+    // a line for each, in the same order: the state, a blank and that object, or
+    // STATUS_UNKNOWN for a hook that was deleted or is set aside.
+    QUERY_STATUS = 3,
     // Start a replay: `text` is a replay's record (common/model/replay.h) without
     // its numbers. With hook number 0: of all hooks of `org`. The reply comes when
     // the deliveries are counted: `n`, and `n_gone` whose payload retention has
@@ -40,6 +44,8 @@ enum query_what {
     // too many such queries at once.
     QUERY_DISCARD = 7
 };
+
+#define STATUS_UNKNOWN "unknown"
 
 #define DISCARD_AFTER_BYTES 16 // of a hook's number and a position
 

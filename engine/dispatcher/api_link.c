@@ -26,6 +26,7 @@
 #include "engine/dispatcher/requests/on_demand.h"
 #include "engine/dispatcher/requests/replay_jobs.h"
 #include "engine/dispatcher/requests/slices.h"
+#include "engine/dispatcher/requests/status.h"
 
 static void refuse(struct dispatcher *d, const struct query *query,
                    enum err err)
@@ -45,8 +46,13 @@ static void run_query(struct dispatcher *d, const struct query *query)
         discard_on_query(d, query);
         return;
     }
-    err = query->what == QUERY_EXPLAIN ? explain_start(d, query)
-                                       : on_demand_start(d, query);
+    if (query->what == QUERY_EXPLAIN) {
+        err = explain_start(d, query);
+    } else if (query->what == QUERY_STATUS && query->hook_id == 0) {
+        err = statuses_start(d, query);
+    } else {
+        err = on_demand_start(d, query);
+    }
     if (err != OK)
         refuse(d, query, err);
 }

@@ -1,25 +1,34 @@
 // SPDX-License-Identifier: MIT
-// status.c — the status of a hook, for people.
+// status.c — the status of a hook, for people; of one at once, of many in slices.
 
 #include "engine/dispatcher/requests/status.h"
 
+#include <stdlib.h>
+
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/base/mem.h"
 #include "common/encoding/id.h"
 #include "common/encoding/json_writer.h"
+#include "common/messages/query.h"
 #include "common/model/event.h"
 #include "common/model/hook.h"
 #include "engine/delivery/failing.h"
 #include "engine/delivery/scope.h"
 #include "engine/delivery/throttle.h"
+#include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/requesters.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/due_clock.h"
 #include "engine/dispatcher/loop/due_time.h"
 #include "engine/dispatcher/record/backlog.h"
 #include "engine/dispatcher/record/hook_health.h"
+#include "engine/dispatcher/requests/slices.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_queue.h"
 #include "engine/dispatcher/schedule/hook_state.h"
+#include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
@@ -108,7 +117,9 @@ static void put_failing(const struct dispatcher *d, const struct hook_state *f,
     buf_clear(&reason);
 }
 
-void status_put(struct dispatcher *d, struct hook_state *f, struct buf *out)
+// Puts the status as an object; with `is_line` the state and a blank before it.
+static void put_status(struct dispatcher *d, struct hook_state *f, bool is_line,
+                       struct buf *out)
 {
     struct json_writer w = json_writer(out);
     int64_t not_before_ms = 0;
@@ -121,6 +132,8 @@ void status_put(struct dispatcher *d, struct hook_state *f, struct buf *out)
 
     if (head != NULL && next_ms == 0)
         next_ms = due_clock_wall_ms(&d->due_clock, not_before_ms);
+    if (is_line)
+        buf_printf(out, "%s ", state_of(f, head != NULL));
     json_open_object(&w, NULL);
     json_put_text(&w, "state", state_of(f, head != NULL));
     json_put_u64(&w, "inFlight", hook_n_sent(f));
@@ -135,4 +148,82 @@ void status_put(struct dispatcher *d, struct hook_state *f, struct buf *out)
                                        put_id, &blocker) != OK)
         json_put_null(&w, "blockedBy");
     json_close(&w);
+}
+
+void status_put(struct dispatcher *d, struct hook_state *f, struct buf *out)
+{
+    put_status(d, f, false, out);
+}
+
+// --- of many hooks ---
+
+struct asking {
+    struct sliced sliced; // first: it is cast
+    struct dispatcher *d;
+    uint64_t no;    // of the query
+    struct buf nos; // of the hooks, 8 bytes each
+    size_t at;      // bytes of `nos` that are done
+    struct buf text;
+};
+
+// What is set aside, or was deleted, has no state.
+static void put_line(struct asking *a)
+{
+    struct hook_state *f = hook_find(
+        &a->d->schedule, get_be64((const uint8_t *)a->nos.at + a->at));
+
+    a->at += 8;
+    if (f == NULL || hook_record(f) == NULL || hook_is_aside(f)) {
+        buf_puts(&a->text, STATUS_UNKNOWN);
+    } else {
+        put_status(a->d, f, true, &a->text);
+    }
+    buf_putc(&a->text, '\n');
+}
+
+static bool run(struct sliced *s, int64_t until_us)
+{
+    struct asking *a = (struct asking *)s;
+    struct reply reply = { .no = a->no };
+
+    while (a->at + 8 <= a->nos.n_bytes) {
+        put_line(a);
+        if (clock_mono_us() >= until_us)
+            return false;
+    }
+    reply.text = buf_str(&a->text);
+    requesters_answer_now(a->d, &reply);
+    return true;
+}
+
+static void asking_free(struct sliced *s)
+{
+    struct asking *a = (struct asking *)s;
+
+    buf_clear(&a->text);
+    buf_clear(&a->nos);
+    free(a);
+}
+
+enum err statuses_start(struct dispatcher *d, const struct query *query)
+{
+    static const struct sliced_kind kind = { run, asking_free };
+    struct asking *a = xcalloc(1, sizeof(*a));
+    uint64_t org_id = 0;
+    enum err err;
+
+    a->sliced.kind = &kind;
+    a->sliced.n_bytes = query->text.n_bytes;
+    a->d = d;
+    a->no = query->no;
+    buf_init(&a->nos, 0);
+    buf_init(&a->text, 0);
+    buf_put_str(&a->nos, query->text);
+    err =
+        org_number(d->hooks, (enum dialect)query->dialect, query->org, &org_id);
+    if (err == OK)
+        err = slices_add(d, &a->sliced, query, org_id);
+    if (err != OK)
+        asking_free(&a->sliced);
+    return err;
 }
