@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // hook_routes.c — handlers of the routes that make, show, change and delete a hook.
+//
+// With dryRun=true, a create or an update is judged to the end, and answered with the hook
+// as it would be, but nothing is written.
 
 #include "api/hooks/handlers.h"
 
@@ -25,6 +28,7 @@ struct hook_change {
     struct hook *old;  // owned; as it was before; NULL: not read
     struct hook hook;  // a new hook, whose texts lie in the body and the arena
     bool is_named;     // the client named it
+    bool is_dry;       // nothing is written
     unsigned n_tries;  // writes so far
     uint64_t org_id;   // of the scope's organization; 0: it has no number yet
     uint64_t
@@ -57,7 +61,7 @@ static void answer_hook(struct api_request *rq, unsigned status,
     struct json_writer w = json_writer(&body);
 
     buf_init(&body, 0);
-    if (status == 201) {
+    if (hook->no == 0 || status == 201) { // new
         json_open_object(&w, NULL);
         request_dialect(rq)->print_created(&to, hook, &w);
         json_close(&w);
@@ -118,8 +122,27 @@ void hooks_get(struct api_request *rq)
 
 // --- create ---
 
-static struct validation validation_of(struct api_request *rq, struct buf *why)
+// Reads `dryRun`. False: it is neither true nor false; the request has been answered.
+static bool read_dry_run(struct api_request *rq, bool *out)
 {
+    struct buf text;
+    enum err err;
+
+    buf_init(&text, 0);
+    err = http_query(rq->http, "dryRun", &text);
+    *out = err == OK && str_is(buf_str(&text), "true");
+    if (err == OK && !*out && !str_is(buf_str(&text), "false"))
+        err = ERR_INVALID;
+    if (err == ERR_INVALID)
+        http_fail(rq->http, 400, STR_EMPTY, "dryRun must be true or false");
+    buf_clear(&text);
+    return err != ERR_INVALID;
+}
+
+static struct validation validation_of(struct api_request *rq, struct buf *why,
+                                       const char **field)
+{
+    *field = NULL;
     return (struct validation){
         .arena = &rq->arena,
         .slack_url_prefixes = rq->api->config->slack_url_prefixes,
@@ -127,6 +150,7 @@ static struct validation validation_of(struct api_request *rq, struct buf *why)
         .now_ms = clock_now_ms(),
         .secret_overlap_ms = rq->api->config->secret_overlap_ms,
         .why = why,
+        .field = field,
     };
 }
 
@@ -183,6 +207,37 @@ static bool may_create(struct api_request *rq)
     return false;
 }
 
+static void fail_name(struct api_request *rq)
+{
+    const struct hook_change *c = rq->data;
+
+    http_fail_field(rq->http, 409, "name",
+                    "Webhook with name %.*s already exists.",
+                    STR_ARG(c->hook.name));
+}
+
+// Answers a dry run with the hook as it would be made. A generated name is an example.
+static void judge_new(struct api_request *rq)
+{
+    struct hook_change *c = rq->data;
+    uint64_t no;
+    enum err err = ERR_NOTFOUND;
+
+    if (c->is_named) {
+        err = hook_get(rq->api->hooks, &c->hook.scope, c->hook.name,
+                       hook_visit_no, &no);
+    } else {
+        c->hook.name = random_name(rq, c->hook.created_at_ms);
+    }
+    if (err == OK) {
+        fail_name(rq);
+    } else if (err == ERR_NOTFOUND) {
+        answer_hook(rq, 200, &c->hook);
+    } else {
+        request_fail_store(rq, err);
+    }
+}
+
 static void write_new(struct api_request *rq);
 
 static void on_created(struct api_request *rq,
@@ -198,9 +253,7 @@ static void on_created(struct api_request *rq,
     if (result->err == OK)
         shares_add(&rq->api->shares[CAP_HOOKS], result->hook->org_id, 1);
     if (result->err == ERR_EXISTS) {
-        http_fail(rq->http, 409, STR_EMPTY,
-                  "Webhook with name %.*s already exists.",
-                  STR_ARG(c->hook.name));
+        fail_name(rq);
     } else if (result->err != OK) {
         request_fail_store(rq, result->err);
     } else {
@@ -235,6 +288,10 @@ static void begin_create(struct api_request *rq)
     c->is_named = c->hook.name.n_bytes > 0;
     c->hook.created_at_ms = clock_now_ms();
     c->hook.updated_at_ms = c->hook.created_at_ms;
+    if (c->is_dry) {
+        judge_new(rq);
+        return;
+    }
     err = begin_here(rq, &c->hook);
     if (err != OK) {
         request_fail_store(rq, err);
@@ -249,17 +306,19 @@ void hooks_create(struct api_request *rq)
 {
     struct hook_change *c = change_new(rq);
     struct validation validation;
+    const char *field;
     struct buf why;
 
-    if (!request_scope(rq, &c->hook.scope) || !request_json(rq, &c->body))
+    if (!request_scope(rq, &c->hook.scope) || !read_dry_run(rq, &c->is_dry) ||
+        !request_json(rq, &c->body))
         return;
     buf_init(&why, WHY_MAX_BYTES);
-    validation = validation_of(rq, &why);
+    validation = validation_of(rq, &why, &field);
     if (request_dialect(rq)->read_new(&validation, json_root(c->body),
                                       &c->hook) == OK) {
         request_change(rq, begin_create, CHANGE_BESIDE);
     } else {
-        http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&why));
+        http_fail_field(rq->http, 400, field, "%s", buf_cstr(&why));
     }
     buf_clear(&why);
 }
@@ -298,20 +357,25 @@ static void write_merged(struct api_request *rq)
     struct catalog_caller caller;
     struct hook hook = *c->old;
     struct validation validation;
+    const char *field;
     struct buf why;
     enum err err;
 
     buf_init(&why, WHY_MAX_BYTES);
-    validation = validation_of(rq, &why);
+    validation = validation_of(rq, &why, &field);
     err = request_dialect(rq)->merge(&validation, json_root(c->body), &hook);
     if (err != OK) {
-        http_fail(rq->http, err == ERR_FULL ? 409 : 400, STR_EMPTY, "%s",
-                  buf_cstr(&why));
+        http_fail_field(rq->http, err == ERR_FULL ? 409 : 400, field, "%s",
+                        buf_cstr(&why));
         buf_clear(&why);
         return;
     }
     buf_clear(&why);
     hook.updated_at_ms = clock_now_ms();
+    if (c->is_dry) {
+        answer_hook(rq, 200, &hook);
+        return;
+    }
     if (hook.active && !c->old->active)
         err = begin_here(rq, &hook);
     if (err != OK) {
@@ -344,7 +408,8 @@ void hooks_update(struct api_request *rq)
 {
     struct hook_change *c = change_new(rq);
 
-    if (request_scope(rq, &c->scope) && request_json(rq, &c->body))
+    if (request_scope(rq, &c->scope) && read_dry_run(rq, &c->is_dry) &&
+        request_json(rq, &c->body))
         request_change(rq, begin_update, CHANGE_BESIDE);
 }
 

@@ -60,6 +60,7 @@ static enum err read_events(const struct validation *validation,
     struct json_iter it = json_iter(list);
     const struct json_value *item;
 
+    validation_at(validation, "events");
     if (list == NULL)
         return OK;
     if (!json_is(list, JSON_ARRAY)) {
@@ -85,10 +86,12 @@ static enum err check(const struct validation *validation,
     struct buf reason;
     enum err err;
 
+    validation_at(validation, "name");
     if (n == 0 || n > NAME_MAX_CHARS) {
         return validation_refuse(validation,
                                  "name must be 1 to 100 characters");
     }
+    validation_at(validation, "url");
     buf_init(&reason, 0);
     err = format_check_http(hook->url, "", &reason);
     if (err != OK) {
@@ -130,6 +133,7 @@ static enum err read_new(const struct validation *validation,
     if (!json_is(body, JSON_OBJECT))
         return validation_refuse(validation, "the body must be a JSON object");
     for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
+        validation_at(validation, required[i]);
         if (member_find(body, required[i]) == NULL) {
             buf_printf(validation->why, "%s is required", required[i]);
             return ERR_INVALID;

@@ -59,6 +59,7 @@ static enum err merge_timeout(const struct validation *validation,
 {
     const struct json_value *v;
 
+    validation_at(validation, "timeout");
     switch (look(body, "timeout", &v)) {
     case GIVEN_NOT:
         return OK;
@@ -87,6 +88,7 @@ static enum err merge_inflight(const struct validation *validation,
     const struct json_value *v;
     enum given given = look(body, "maxInFlight", &v);
 
+    validation_at(validation, "maxInFlight");
     if (given == GIVEN_NULL)
         p->max_inflight = 0;
     return given == GIVEN_VALUE
@@ -130,6 +132,7 @@ static enum err merge_rate(const struct validation *validation,
 {
     const struct json_value *v;
 
+    validation_at(validation, "rateLimit");
     switch (look(body, "rateLimit", &v)) {
     case GIVEN_NOT:
         return OK;
@@ -196,6 +199,7 @@ static enum err merge_schedule(const struct validation *validation,
 {
     const struct json_value *v;
 
+    validation_at(validation, "retrySchedule");
     switch (look(body, "retrySchedule", &v)) {
     case GIVEN_NOT:
         return OK;
@@ -241,6 +245,7 @@ static enum err merge_order(const struct validation *validation,
     const struct json_value *v;
     enum given given = look(body, "ordered", &v);
 
+    validation_at(validation, "ordered");
     if (given == GIVEN_NULL)
         p->ordered = false;
     if (given == GIVEN_VALUE) {
@@ -249,6 +254,7 @@ static enum err merge_order(const struct validation *validation,
         p->ordered = json_bool(v);
     }
     given = look(body, "orderKey", &v);
+    validation_at(validation, "orderKey");
     if (given == GIVEN_NULL)
         p->order_key = STR_EMPTY;
     if (given == GIVEN_VALUE) {
@@ -273,6 +279,7 @@ static enum err merge_header_case(const struct validation *validation,
 {
     const struct json_value *v;
 
+    validation_at(validation, "headerCase");
     switch (look(body, "headerCase", &v)) {
     case GIVEN_NOT:
         return OK;
@@ -299,6 +306,7 @@ static enum err merge_pem(const struct validation *validation,
 {
     const struct json_value *v;
 
+    validation_at(validation, key);
     switch (look(body, key, &v)) {
     case GIVEN_NOT:
         return OK;
@@ -347,6 +355,7 @@ static enum err merge_certificate(const struct validation *validation,
         return validation_refuse(validation,
                                  "clientCertificate needs clientKey");
     }
+    validation_at(validation, "clientCertificate");
     err = crypto_check_pair(hook->client_cert, hook->client_key, &reason);
     if (err != OK)
         buf_puts(validation->why, reason);
@@ -359,6 +368,7 @@ static enum err merge_paused(const struct validation *validation,
     const struct json_value *v;
     enum given given = look(body, "paused", &v);
 
+    validation_at(validation, "paused");
     if (given == GIVEN_VALUE && !json_is(v, JSON_BOOL))
         return wrong_type(validation, "paused", "true or false", v);
     if (given != GIVEN_NOT)

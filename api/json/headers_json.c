@@ -82,6 +82,7 @@ static enum err read_headers(const struct validation *validation,
     const struct json_value *value;
     struct str name;
 
+    validation_at(validation, "headers");
     if (object == NULL)
         return OK;
     if (!json_is(object, JSON_OBJECT)) {
@@ -109,6 +110,7 @@ static enum err read_marks(const struct validation *validation,
     struct json_iter it = json_iter(list);
     const struct json_value *item;
 
+    validation_at(validation, "secretHeaders");
     if (list == NULL)
         return OK;
     if (!json_is(list, JSON_ARRAY) && !json_is(list, JSON_NULL)) {
@@ -138,6 +140,7 @@ static enum err read_marks(const struct validation *validation,
 static enum err refuse_masks(const struct validation *validation,
                              const struct hook *before, const struct hook *hook)
 {
+    validation_at(validation, "headers");
     for (size_t i = 0; i + 1 < hook->n_headers; i += 2) {
         size_t was = find(before, hook->headers[i]);
 

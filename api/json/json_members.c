@@ -6,6 +6,12 @@
 #include "common/config/config.h"
 #include "common/encoding/url.h"
 
+void validation_at(const struct validation *validation, const char *key)
+{
+    if (validation->field != NULL)
+        *validation->field = key;
+}
+
 enum err validation_refuse(const struct validation *validation,
                            const char *sentence)
 {
@@ -27,6 +33,7 @@ enum err member_text(const struct validation *validation,
 {
     const struct json_value *v = member_find(body, key);
 
+    validation_at(validation, key);
     if (v == NULL)
         return OK;
     if (!json_is(v, JSON_STRING)) {
@@ -63,6 +70,7 @@ enum err member_bool(const struct validation *validation,
 {
     const struct json_value *v = member_find(body, key);
 
+    validation_at(validation, key);
     if (v == NULL)
         return OK;
     if (!json_is(v, JSON_BOOL)) {

@@ -22,6 +22,8 @@ struct validation {
     int64_t now_ms;            // UTC epoch
     int64_t secret_overlap_ms; // how long a replaced secret still signs
     struct buf *why;           // gets a sentence about what is wrong
+    const char *
+        *field; // gets the name of the member that is wrong; NULL: is not noted
 };
 
 // How hooks are shown to a client.
@@ -29,6 +31,10 @@ struct hook_showing {
     bool is_masked; // the client may not see values of secret headers
     const uint8_t *ciphertext_key; // of HOOK_KEY_BYTES, for secretCiphertext
 };
+
+// Notes that this member is read or checked from now on: if that fails, it is the one
+// that is wrong. `key` must live as long as the validation.
+void validation_at(const struct validation *validation, const char *key);
 
 // Appends the sentence to `validation->why`; always returns ERR_INVALID.
 MUST_CHECK enum err validation_refuse(const struct validation *validation,

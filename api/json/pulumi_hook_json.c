@@ -174,6 +174,7 @@ static enum err read_list(const struct validation *validation,
     struct json_iter it = json_iter(list);
     const struct json_value *item;
 
+    validation_at(validation, key);
     if (list != NULL && !json_is(list, JSON_ARRAY) &&
         !json_is(list, JSON_NULL)) {
         buf_printf(validation->why, "%s must be an array of strings, not %s",
@@ -245,6 +246,7 @@ static enum err check_format(const struct validation *validation,
     struct buf reason;
     enum err err;
 
+    validation_at(validation, "format");
     if (hook->scope.level == LEVEL_ORGANIZATION &&
         !format->is_for_organizations) {
         buf_printf(validation->why,
@@ -253,6 +255,7 @@ static enum err check_format(const struct validation *validation,
                    format->name);
         return ERR_INVALID;
     }
+    validation_at(validation, "payloadUrl");
     buf_init(&reason, 0);
     err = format->check_url(hook->url, validation->slack_url_prefixes, &reason);
     if (err != OK) {
@@ -271,6 +274,7 @@ static enum err check_operator(const struct validation *validation,
 
     if (!operator_is_org(hook->scope.org))
         return OK;
+    validation_at(validation, NULL);
     if (hook->scope.level != LEVEL_ORGANIZATION) {
         return validation_refuse(validation,
                                  "the organization " OPERATOR_ORG " is the "
@@ -281,6 +285,7 @@ static enum err check_operator(const struct validation *validation,
         is_own = is_own && kind_is_own(hook->kinds[i]);
     if (is_own)
         return OK;
+    validation_at(validation, "filters");
     return validation_refuse(
         validation,
         "filters and groups: webhooks of the organization " OPERATOR_ORG
@@ -295,10 +300,12 @@ static enum err check(const struct validation *validation,
 {
     size_t n = utf8_count(hook->display_name.at, hook->display_name.n_bytes);
 
+    validation_at(validation, "displayName");
     if (n == 0 || n > DISPLAY_NAME_MAX_CHARS) {
         return validation_refuse(validation,
                                  "displayName must be 1 to 255 characters");
     }
+    validation_at(validation, "payloadUrl");
     if (hook->url.n_bytes == 0)
         return validation_refuse(validation, "payloadUrl must not be empty");
     if (check_operator(validation, hook) != OK)
@@ -317,6 +324,7 @@ static enum err check_required(const struct validation *validation,
     if (!json_is(body, JSON_OBJECT))
         return validation_refuse(validation, "the body must be a JSON object");
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        validation_at(validation, keys[i]);
         if (member_find(body, keys[i]) == NULL) {
             buf_printf(validation->why, "%s is required", keys[i]);
             return ERR_INVALID;

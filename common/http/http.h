@@ -279,6 +279,12 @@ __attribute__((format(printf, 4, 5))) void http_fail(struct http_request *r,
                                                      struct str headers,
                                                      const char *detail, ...);
 
+// http_fail() about one member of the body: "field" of the error body has its name.
+// NULL: there is none.
+__attribute__((format(printf, 4, 5))) void
+http_fail_field(struct http_request *r, unsigned status, const char *field,
+                const char *detail, ...);
+
 const char *http_reason(unsigned status); // "Not Found"
 
 #endif

@@ -202,38 +202,60 @@ void http_respond(struct http_request *r, const struct http_response *resp)
     reply_write(c);
 }
 
-void http_fail(struct http_request *r, unsigned status, struct str headers,
-               const char *detail, ...)
+static void put_failure(const struct http_request *r, unsigned status,
+                        const char *field, struct str message, struct buf *body)
 {
-    struct http_response resp = { .status = status, .headers = headers };
-    struct buf message;
-    struct buf body;
-    struct json_writer w = json_writer(&body);
-    va_list args;
-    char *text = NULL;
+    struct json_writer w = json_writer(body);
 
-    va_start(args, detail);
-    if (vasprintf(&text, detail, args) < 0)
-        text = NULL;
-    va_end(args);
-    buf_init(&message, 0);
-    buf_init(&body, 0);
-    buf_puts(&message, http_reason(status));
-    buf_puts(&message, ": ");
-    buf_puts(&message, text != NULL ? text : "");
     json_open_object(&w, NULL);
     json_put_u64(&w, "code", status);
-    json_put_str(&w, "message", buf_str(&message));
+    json_put_str(&w, "message", message);
+    if (field != NULL)
+        json_put_text(&w, "field", field);
     if (r->has_node_errors) {
         json_put_u64(&w, "statusCode", status);
         json_put_text(&w, "error", http_reason(status));
     }
     json_close(&w);
+}
+
+__attribute__((format(printf, 5, 0))) static void
+fail(struct http_request *r, unsigned status, struct str headers,
+     const char *field, const char *detail, va_list args)
+{
+    struct http_response resp = { .status = status, .headers = headers };
+    struct buf message;
+    struct buf body;
+
+    buf_init(&message, 0);
+    buf_init(&body, 0);
+    buf_printf(&message, "%s: ", http_reason(status));
+    buf_vprintf(&message, detail, args);
+    put_failure(r, status, field, buf_str(&message), &body);
     resp.body = buf_str(&body);
     http_respond(r, &resp);
-    free(text);
     buf_clear(&message);
     buf_clear(&body);
+}
+
+void http_fail(struct http_request *r, unsigned status, struct str headers,
+               const char *detail, ...)
+{
+    va_list args;
+
+    va_start(args, detail);
+    fail(r, status, headers, NULL, detail, args);
+    va_end(args);
+}
+
+void http_fail_field(struct http_request *r, unsigned status, const char *field,
+                     const char *detail, ...)
+{
+    va_list args;
+
+    va_start(args, detail);
+    fail(r, status, STR_EMPTY, field, detail, args);
+    va_end(args);
 }
 
 void reply_fault(struct conn *c, unsigned status, const char *text)
