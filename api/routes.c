@@ -13,9 +13,17 @@
 #define SEGMENTS_MAX 16
 
 // clang-format off
-// Routes that neither published API has, for a hook and for an organization.
+// Routes that neither published API has: of a hook's attempts, and for a hook and for an
+// organization.
+#define ATTEMPT_ROUTES(at, ...)                                                \
+    { METHOD_GET, AUTH_READ, at "/deliveries/{event}/attempts/{attempt}",      \
+      attempts_get, .is_long = true, __VA_ARGS__ },                            \
+    { METHOD_GET, AUTH_READ, at "/deliveries/{event}/request", requests_get,   \
+      .is_long = true, __VA_ARGS__ }
 #define OWN_ROUTES(at, ...)                                                    \
     { METHOD_GET, AUTH_READ, at "/stats", stats_get, __VA_ARGS__ },            \
+    { METHOD_GET, AUTH_READ, at "/stats/series", stats_series_get,             \
+      __VA_ARGS__ },                                                           \
     { METHOD_GET, AUTH_READ, at "/tail", tail_get, __VA_ARGS__ },              \
     { METHOD_POST, AUTH_WRITE, at "/replay", replays_create,                   \
       .takes_json = true, __VA_ARGS__ },                                       \
@@ -45,6 +53,7 @@
       .is_long = true },                                                       \
     { METHOD_POST, AUTH_WRITE, at "/{hook}/deliveries/{event}/redeliver",      \
       on_demand_redeliver, .is_long = true },                                     \
+    ATTEMPT_ROUTES(at "/{hook}", .is_akinon = false),                          \
     OWN_ROUTES(at "/{hook}", .is_akinon = false)
 
 // Akinon's paths, with and without the version in front.
@@ -75,6 +84,7 @@
       .is_long = true, .is_akinon = true },                                                     \
     { METHOD_POST, AUTH_WRITE, at "/{hook}/deliveries/{event}/redeliver",      \
       on_demand_redeliver, .is_long = true, .is_akinon = true },                                   \
+    ATTEMPT_ROUTES(at "/{hook}", .is_akinon = true),                           \
     OWN_ROUTES(at "/{hook}", .is_akinon = true)
 
 static const struct route routes[] = {
@@ -83,14 +93,16 @@ static const struct route routes[] = {
     HOOK_ROUTES("/api/esc/environments/{org}/{project}/{env}/hooks"),
     HOOK_ROUTES("/api/preview/environments/{org}/{env}/hooks"), // deprecated
     OWN_ROUTES("/api/orgs/{org}", .is_akinon = false),
-    { METHOD_GET, AUTH_ADMIN, "/api/status", backlog_get_engine,
+    { METHOD_GET, AUTH_ADMIN, "/api/status", status_get_engine,
       .takes_json = false },
-    { METHOD_GET, AUTH_READ, "/api/orgs/{org}/status", backlog_get_org,
+    { METHOD_GET, AUTH_READ, "/api/orgs/{org}/places", places_list,
       .takes_json = false },
-    { METHOD_GET, AUTH_READ, "/organizations/{org}/status", backlog_get_org,
+    { METHOD_GET, AUTH_READ, "/api/orgs/{org}/status", status_get_org,
+      .takes_json = false },
+    { METHOD_GET, AUTH_READ, "/organizations/{org}/status", status_get_org,
       .is_akinon = true },
     { METHOD_GET, AUTH_READ, "/api/v1/organizations/{org}/status",
-      backlog_get_org, .is_akinon = true },
+      status_get_org, .is_akinon = true },
     { METHOD_GET, AUTH_READ, "/api/orgs/{org}/deliveries", deliveries_list_org,
       .is_long = true },
     { METHOD_GET, AUTH_READ, "/api/orgs/{org}/events/{event}", explain_stored,
@@ -134,6 +146,7 @@ static const struct route routes[] = {
       tokens_revoke, .takes_json = false },
     AKINON_ROUTES(AKINON),
     AKINON_ROUTES("/api/v1" AKINON),
+    { METHOD_GET, AUTH_ANY, "/api/kinds", kinds_list, .takes_json = false },
     { METHOD_GET, AUTH_ANY, "/api/openapi.json", openapi_get,
       .is_public = true, .is_long = true },
     { METHOD_GET, AUTH_ANY, "/api/openapi/pulumi-spec.json", openapi_get,
@@ -162,11 +175,11 @@ static const struct route routes[] = {
 #define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
 
 static const char *const param_names[PARAMS] = {
-    [PARAM_ORG] = "{org}",     [PARAM_PROJECT] = "{project}",
-    [PARAM_STACK] = "{stack}", [PARAM_ENV] = "{env}",
-    [PARAM_HOOK] = "{hook}",   [PARAM_EVENT] = "{event}",
-    [PARAM_TOKEN] = "{token}", [PARAM_REPLAY] = "{replay}",
-    [PARAM_PATH] = "{path}",
+    [PARAM_ORG] = "{org}",         [PARAM_PROJECT] = "{project}",
+    [PARAM_STACK] = "{stack}",     [PARAM_ENV] = "{env}",
+    [PARAM_HOOK] = "{hook}",       [PARAM_EVENT] = "{event}",
+    [PARAM_TOKEN] = "{token}",     [PARAM_REPLAY] = "{replay}",
+    [PARAM_ATTEMPT] = "{attempt}", [PARAM_PATH] = "{path}",
 };
 
 const struct route *route_at(size_t i)

@@ -123,6 +123,16 @@ static const struct opt hook_fields[] = {
     { NULL, NULL, NULL, NULL },
 };
 
+static const struct opt hook_list_options[] = {
+    { "all", NULL, "for list: the webhooks of all places of the organization, with "
+      "their state", NULL },
+    { "state", "STATES", "with --all: states, separated by commas: ok, waiting, paused, "
+      "blocked, failing, open, probing, inactive, disabled, unknown",
+      "ok waiting paused blocked failing open probing inactive disabled unknown" },
+    { "text", "TEXT", "with --all: text in a name, a place or a URL", NULL },
+    { NULL, NULL, NULL, NULL },
+};
+
 static const struct opt deliveries_options[] = {
     { "limit", "N", "maximum number of rows; default: 100", NULL },
     { NULL, NULL, NULL, NULL },
@@ -150,7 +160,10 @@ static const struct opt tail_options[] = {
 };
 
 static const struct opt stats_options[] = {
-    { "window", "WINDOW", "1h, 24h or 7d; default: all three", "1h 24h 7d" },
+    { "window", "WINDOW", "1h, 24h or 7d; default: all three, with --series 1h",
+      "1h 24h 7d" },
+    { "series", NULL, "print the window in slots of five minutes or, if it is longer "
+      "than an hour, of an hour", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
@@ -286,7 +299,7 @@ static const struct command commands[] = {
       "only pings and redeliveries are sent; resume sends the waiting deliveries in "
       "the order in which they are due.",
       "posthorn hook create --org acme --display-name all --url "
-      "https://example.com/in", { hook_fields, scope, at_engine } },
+      "https://example.com/in", { hook_fields, hook_list_options, scope, at_engine } },
     { "deliveries", command_deliveries, NULL, 0, 0, NULL,
       "show the history of a webhook or an organization",
       "Prints one row per attempt, newest first. With --state, prints one row per "

@@ -18,6 +18,7 @@ void request_free(struct api_request *rq)
         rq->forget(rq);
     if (rq->on_free != NULL)
         rq->on_free(rq);
+    request_uncount(rq);
     arena_clear(&rq->arena);
     free(rq);
 }
@@ -77,7 +78,8 @@ void request_fail_missing(struct api_request *rq, enum param param)
     static const char *const what[PARAMS] = { [PARAM_HOOK] = "Webhook",
                                               [PARAM_EVENT] = "Event",
                                               [PARAM_TOKEN] = "Token",
-                                              [PARAM_REPLAY] = "Replay" };
+                                              [PARAM_REPLAY] = "Replay",
+                                              [PARAM_ATTEMPT] = "Attempt" };
     struct str name = rq->match.params[param];
 
     assert(what[param] != NULL);
@@ -255,6 +257,28 @@ bool request_may_hold(struct api_request *rq, enum cap_kind kind)
     return false;
 }
 
+bool request_count(struct api_request *rq)
+{
+    if (!request_may_hold(rq, CAP_QUERIES))
+        return false;
+    request_recount(rq);
+    return true;
+}
+
+void request_recount(struct api_request *rq)
+{
+    assert(!rq->is_counted);
+    shares_add(&rq->api->shares[CAP_QUERIES], request_holder(rq), 1);
+    rq->is_counted = true;
+}
+
+void request_uncount(struct api_request *rq)
+{
+    if (rq->is_counted)
+        shares_remove(&rq->api->shares[CAP_QUERIES], request_holder(rq), 1);
+    rq->is_counted = false;
+}
+
 bool request_json(struct api_request *rq, struct json **out)
 {
     const struct json_limits limits = config_json_limits(rq->api->config);
@@ -390,20 +414,64 @@ struct hook_showing request_showing(const struct api_request *rq)
                                   .ciphertext_key = rq->api->ciphertext_key };
 }
 
-static void put_state(struct api_request *rq, const struct hook *hook,
-                      struct json_writer *w)
+static void warn_of_health(enum err err)
 {
-    unsigned shard = queue_shard_of(hook->no, rq->api->n_shards);
-    struct hook_backlog waits;
-    enum err err;
-
-    if (hook->paused && backlog_of_hook(rq->api->backlogs, hook->no, &waits))
-        json_put_u64(w, "waiting", waits.n_rows);
-    err = shard_view_health(rq->api->shards[shard], hook->no, put_failing, w);
     if (err != OK && err != ERR_NOTFOUND) {
         log_warn("the health record of a hook cannot be read", "reason=%s",
                  log_quote(str_of(err_str(err))));
     }
+}
+
+static struct shard_view *shard_of(const struct api_request *rq,
+                                   uint64_t hook_id)
+{
+    return rq->api->shards[queue_shard_of(hook_id, rq->api->n_shards)];
+}
+
+void request_put_state(struct api_request *rq, const struct hook *hook,
+                       struct json_writer *w)
+{
+    struct hook_backlog waits;
+
+    if (!hook->active)
+        return;
+    if (hook->paused && backlog_of_hook(rq->api->backlogs, hook->no, &waits))
+        json_put_u64(w, "waiting", waits.n_rows);
+    warn_of_health(
+        shard_view_health(shard_of(rq, hook->no), hook->no, put_failing, w));
+}
+
+static void take_failing(void *data, uint64_t hook_id,
+                         const struct hook_health *health)
+{
+    (void)hook_id;
+    *(bool *)data = health->cause != FAILING_NOT;
+}
+
+bool request_hook_is_failing(struct api_request *rq, const struct hook *hook)
+{
+    bool is_failing = false;
+
+    if (hook->active) {
+        warn_of_health(shard_view_health(shard_of(rq, hook->no), hook->no,
+                                         take_failing, &is_failing));
+    }
+    return is_failing;
+}
+
+void request_put_dead(struct api_request *rq, uint64_t hook_id,
+                      struct json_writer *w)
+{
+    size_t n = 0;
+    enum err err =
+        shard_view_dead(shard_of(rq, hook_id), hook_id, DEAD_SHOWN_MAX, &n);
+
+    if (err != OK) {
+        log_warn("the dead letters of a hook cannot be counted", "reason=%s",
+                 log_quote(str_of(err_str(err))));
+    }
+    json_put_u64(w, "dead", n);
+    json_put_bool(w, "moreDead", n == DEAD_SHOWN_MAX);
 }
 
 void request_print_hook(struct api_request *rq, const struct hook *hook,
@@ -413,7 +481,6 @@ void request_print_hook(struct api_request *rq, const struct hook *hook,
 
     json_open_object(w, NULL);
     request_dialect(rq)->print(&to, hook, w);
-    if (hook->active)
-        put_state(rq, hook, w);
+    request_put_state(rq, hook, w);
     json_close(w);
 }

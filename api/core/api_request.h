@@ -99,6 +99,7 @@ struct api_request {
     bool is_working;          // it works in turns (turns.c)
     enum change_state change; // changes.c
     bool is_alone;            // its change runs alone
+    bool is_counted;          // it counts as a query: request_count()
     struct turn_entry turn;   // its entry in api->working or api->changes
     // The steps of a change: its beginning, and what follows a write.
     void (*begin)(struct api_request *rq);
@@ -158,6 +159,14 @@ struct hook_showing request_showing(const struct api_request *rq);
 // within a read of a store.
 uint64_t request_holder(struct api_request *rq);
 
+// Counts a request that works in turns as a query, until request_uncount() or its end.
+// False: there are too many; the request has been answered with 429.
+bool request_count(struct api_request *rq);
+// Counts it once more after a reply: what its query counted is free then.
+void request_recount(struct api_request *rq);
+// Call before the request asks a dispatcher: that query counts itself.
+void request_uncount(struct api_request *rq);
+
 // Whether the request may hold one more resource of this kind, counted under
 // request_holder(). False: it may not; the request has been answered with 429.
 bool request_may_hold(struct api_request *rq, enum cap_kind kind);
@@ -198,10 +207,24 @@ unsigned request_shards(const struct api_request *rq, uint64_t owner_no,
 void request_put_hook(const struct api *api, uint64_t hook_id,
                       struct json_writer *w);
 
-// Puts the hook, an object, as this path's API shows it, with "failing" if it counts as failing,
-// and, while it is paused, "waiting" with the number of deliveries that wait.
+// Puts the hook, an object, as this path's API shows it, with its running state.
 void request_print_hook(struct api_request *rq, const struct hook *hook,
                         struct json_writer *w);
+
+// Puts into the open object what an active hook has beside its own members: "failing"
+// if it counts as failing, and, while it is paused, "waiting" with the number of
+// deliveries that wait.
+void request_put_state(struct api_request *rq, const struct hook *hook,
+                       struct json_writer *w);
+
+// Whether the hook is active and counts as failing, as far as is known.
+bool request_hook_is_failing(struct api_request *rq, const struct hook *hook);
+
+// Puts "dead" with the hook's number of dead letters, and "moreDead": at DEAD_SHOWN_MAX
+// counting ends.
+void request_put_dead(struct api_request *rq, uint64_t hook_id,
+                      struct json_writer *w);
+#define DEAD_SHOWN_MAX 1000
 
 // For a request that waits for a reply or its turns: frees it if its client
 // disconnects.

@@ -172,10 +172,10 @@ static void pass_reply(struct api_request *rq, const struct reply *reply)
         then(rq, hook_id, reply);
     }
     blame_end(before);
-    if (rq->pending == NULL && !rq->is_producing) {
+    if (rq->pending == NULL && !rq->is_producing && !rq->is_working) {
         request_free(rq);
     } else {
-        rq->http->data = rq; // it has made another query
+        rq->http->data = rq; // it has made another query, or works on
     }
 }
 

@@ -22,6 +22,7 @@ enum param {
     PARAM_EVENT,
     PARAM_TOKEN,
     PARAM_REPLAY,
+    PARAM_ATTEMPT,
     PARAM_PATH, // the rest of the path, as sent; its pattern ends with it, and
                 // stands below those that name such a path
     PARAMS

@@ -106,6 +106,7 @@ static void on_status_reply(struct api_request *rq, uint64_t hook_id,
     buf_init(&body, 0);
     json_open_object(&w, NULL);
     json_put_contents(&w, reply->text);
+    request_put_dead(rq, hook_id, &w);
     json_open_object(&w, "organization");
     backlog_put_org(rq->api, &b, &w);
     json_close(&w);

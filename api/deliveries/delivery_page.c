@@ -21,6 +21,7 @@
 #include "api/json/delivery_json.h"
 #include "api/json/headers_json.h"
 #include "api/json/pagination.h"
+#include "common/base/codec.h"
 #include "common/log/log.h"
 #include "queue/queue.h"
 
@@ -49,9 +50,7 @@ static bool copy_payload(void *data, const struct event *event)
     return false;
 }
 
-// The payload that was sent: from the row, else from the event, or "" once retention
-// has removed the event.
-static struct str payload_of(struct page *p, const struct attempt *attempt)
+struct str page_payload(struct page *p, const struct attempt *attempt)
 {
     struct event_view *events = p->rq->api->events;
     struct wanted_payload wanted = { p->rq->api->hooks, attempt, &p->payload };
@@ -67,6 +66,44 @@ static struct str payload_of(struct page *p, const struct attempt *attempt)
                  log_quote(str_of(err_str(err))));
     }
     return buf_str(&p->payload);
+}
+
+struct trace {
+    const struct id *id;
+    bool is_found;
+};
+
+static bool on_trace(void *data, uint64_t no, const struct attempt *attempt)
+{
+    struct trace *trace = data;
+
+    (void)no;
+    trace->is_found = id_eq(&attempt->event_id, trace->id);
+    return false;
+}
+
+// An event that is not in the log may have been removed, and its id tells where it was; or
+// the id is that of a ping.
+enum err page_find_event(struct page *p, const struct hook_scope *scope)
+{
+    struct position *out = &p->event_place;
+    const struct api *api = p->rq->api;
+    struct trace trace = { .id = &p->query.id };
+    enum err err;
+
+    if (!p->query.has_id)
+        return OK;
+    p->event = out;
+    err = event_view_find(api->events, scope->dialect, scope->org, &p->query.id,
+                          out);
+    if (err != ERR_NOTFOUND)
+        return err;
+    put_be64(out->bytes, id_serial(&p->query.id));
+    err = history_of_event(api->shards[p->cursors[0].shard], out, 1, on_trace,
+                           &trace);
+    if (!trace.is_found)
+        *out = position_start;
+    return err;
 }
 
 static bool is_full(const struct page *p)
@@ -91,16 +128,14 @@ static void put_hook_name(struct page *p, uint64_t hook_id)
 
 // --- pages ---
 
-void page_print(struct page *p, const struct attempt *attempt)
+void page_put_request_headers(const struct page *p,
+                              const struct attempt *attempt,
+                              struct buf *headers)
 {
-    struct attempt shown = *attempt;
-    struct buf headers;
-
-    buf_init(&headers, 0);
     if (headers_are_sealed(attempt->request_headers)) {
         enum err err =
             headers_open(p->rq->api->hooks, attempt->hook_id, attempt->position,
-                         attempt->request_headers, &headers);
+                         attempt->request_headers, headers);
 
         if (err != OK) {
             log_warn("the stored headers of a request cannot be decrypted",
@@ -108,13 +143,22 @@ void page_print(struct page *p, const struct attempt *attempt)
                      log_quote(str_of(err_str(err))));
         }
     } else {
-        headers_mask_text(attempt->request_headers, &headers);
+        headers_mask_text(attempt->request_headers, headers);
     }
+}
+
+void page_print(struct page *p, const struct attempt *attempt)
+{
+    struct attempt shown = *attempt;
+    struct buf headers;
+
+    buf_init(&headers, 0);
+    page_put_request_headers(p, attempt, &headers);
     shown.request_headers = buf_str(&headers);
     json_open_object(&p->json, NULL);
     if (p->names_hooks)
         put_hook_name(p, attempt->hook_id);
-    delivery_print(&shown, payload_of(p, attempt), &p->json);
+    delivery_print(&shown, page_payload(p, attempt), &p->json);
     json_close(&p->json);
     buf_clear(&headers);
 }
@@ -123,7 +167,7 @@ static size_t record_bytes(struct page *p, const struct attempt *attempt)
 {
     return attempt->request_url.n_bytes + attempt->request_headers.n_bytes +
            attempt->response_headers.n_bytes + attempt->response_body.n_bytes +
-           payload_of(p, attempt).n_bytes;
+           page_payload(p, attempt).n_bytes;
 }
 
 // Takes a row into the page: shows it, or notes it for a later piece.

@@ -58,7 +58,21 @@ void page_answer(struct page *p, const uint8_t key[SHA256_BYTES]);
 void page_init(struct page *p);
 void page_clear(struct page *p);
 
+// With an id in the query, only that event's attempts are read from now on. The cursor of
+// the hook's shard is set already.
+MUST_CHECK enum err page_find_event(struct page *p,
+                                    const struct hook_scope *scope);
+
 // Puts a record.
 void page_print(struct page *p, const struct attempt *attempt);
+
+// The body that was sent: from the row, else from the event, or "" once retention has
+// removed the event. Borrowed until the next call.
+struct str page_payload(struct page *p, const struct attempt *attempt);
+
+// Appends the request's headers as the history shows them, "Name: value\r\n" each.
+void page_put_request_headers(const struct page *p,
+                              const struct attempt *attempt,
+                              struct buf *headers);
 
 #endif

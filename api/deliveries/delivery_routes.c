@@ -6,7 +6,6 @@
 #include "api/deliveries/delivery_page.h"
 #include "api/deliveries/handlers.h"
 #include "api/json/pulumi_hook_json.h"
-#include "common/base/codec.h"
 
 // --- one record ---
 
@@ -84,45 +83,6 @@ static bool read_query(struct api_request *rq, struct delivery_query *out)
     return is_good;
 }
 
-struct trace {
-    const struct id *id;
-    bool is_found;
-};
-
-static bool on_trace(void *data, uint64_t no, const struct attempt *attempt)
-{
-    struct trace *trace = data;
-
-    (void)no;
-    trace->is_found = id_eq(&attempt->event_id, trace->id);
-    return false;
-}
-
-// With an id in the query, only that event's attempts are read. An event that is not in
-// the log may have been removed, and its id tells where it was; or the id is that of a
-// ping.
-static enum err find_event(struct page *p, const struct hook_scope *scope)
-{
-    struct position *out = &p->event_place;
-    const struct api *api = p->rq->api;
-    struct trace trace = { .id = &p->query.id };
-    enum err err;
-
-    if (!p->query.has_id)
-        return OK;
-    p->event = out;
-    err = event_view_find(api->events, scope->dialect, scope->org, &p->query.id,
-                          out);
-    if (err != ERR_NOTFOUND)
-        return err;
-    put_be64(out->bytes, id_serial(&p->query.id));
-    err = history_of_event(api->shards[p->cursors[0].shard], out, 1, on_trace,
-                           &trace);
-    if (!trace.is_found)
-        *out = position_start;
-    return err;
-}
-
 // Sets where the page begins, by the query's token. False: the token is invalid; the
 // request has been answered.
 static bool set_cursors(struct page *p, const uint8_t key[SHA256_BYTES],
@@ -182,7 +142,7 @@ void deliveries_list(struct api_request *rq)
     if (!set_cursors(page, key,
                      queue_shard_of(page->owner_no, rq->api->n_shards), 1))
         return;
-    err = find_event(page, &scope);
+    err = page_find_event(page, &scope);
     if (err == OK) {
         page_answer(page, key);
     } else {

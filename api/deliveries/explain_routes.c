@@ -13,17 +13,14 @@
 #include "api/json/pagination.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
-#include "common/config/config_types.h"
 
 #define LIMIT_DEFAULT    100
-#define LIMIT_MAX        1000
 #define ATTEMPTS_MAX     1000
 #define HOOKS_AT_ONCE    200 // hooks listed in one slice
 #define ANSWER_MAX_BYTES ((size_t)16 << 20)
 
 struct explaining {
     struct api_request *rq;
-    bool is_held; // counts as a query itself, while no dispatcher is asked
     struct query query;
     struct hook_scope scope;
     uint64_t org_id;
@@ -42,33 +39,9 @@ struct explaining {
     size_t n_before_hooks; // bytes of the body before the first hook
 };
 
-// Counts the request as a query as soon as it begins to list hooks. False: it may not;
-// the request has been answered.
-static bool hold(struct explaining *x)
-{
-    struct api_request *rq = x->rq;
-
-    if (!request_may_hold(rq, CAP_QUERIES))
-        return false;
-    shares_add(&rq->api->shares[CAP_QUERIES], request_holder(rq), 1);
-    x->is_held = true;
-    return true;
-}
-
-static void let_go(struct explaining *x)
-{
-    struct api_request *rq = x->rq;
-
-    if (x->is_held)
-        shares_remove(&rq->api->shares[CAP_QUERIES], request_holder(rq), 1);
-    x->is_held = false;
-}
-
 static void explaining_clear(struct api_request *rq)
 {
     struct explaining *x = rq->data;
-
-    let_go(x);
 
     for (size_t i = 0; i < QUEUE_SHARDS_MAX; i++)
         buf_clear(&x->nos[i]);
@@ -133,38 +106,23 @@ static enum err list(struct explaining *x)
 static bool read_page(struct explaining *x, const uint8_t key[SHA256_BYTES])
 {
     struct http_request *r = x->rq->http;
-    struct buf text, place;
-    uint64_t limit = LIMIT_DEFAULT;
-    bool is_good = true;
-    enum err err;
+    struct page_query page = { .limit = LIMIT_DEFAULT };
+    struct buf text, why;
+    bool is_good;
 
     buf_init(&text, 0);
-    buf_init(&place, 0);
-    err = http_query(r, "limit", &text);
-    if (err == OK)
-        err = config_read_count(buf_str(&text), 1, LIMIT_MAX, &limit);
-    if (err != OK && err != ERR_NOTFOUND) {
-        http_fail(r, 400, STR_EMPTY,
-                  "limit: this is not allowed; allowed: a number from 1 to %d",
-                  LIMIT_MAX);
-        is_good = false;
-    }
-    buf_reset(&text);
-    err = http_query(r, "continuationToken", &text);
-    if (err == OK)
-        err = page_token_read(key, x->scope.org, buf_str(&text), &place);
-    if (is_good && err != OK && err != ERR_NOTFOUND) {
-        http_fail(r, 400, STR_EMPTY,
-                  "continuationToken is not one that this server gave out for "
-                  "this list");
-        is_good = false;
-    }
-    buf_reset(&text);
-    if (is_good && http_query(r, "hook", &text) == OK)
+    buf_init(&why, 0);
+    buf_init(&page.place, 0);
+    is_good = page_query_read(r, key, x->scope.org, &page, &why) == OK;
+    if (!is_good) {
+        http_fail(r, 400, STR_EMPTY, "%s", buf_cstr(&why));
+    } else if (http_query(r, "hook", &text) == OK) {
         x->only = arena_copy(&x->rq->arena, buf_str(&text));
-    x->limit = (size_t)limit;
-    x->after = arena_copy(&x->rq->arena, buf_str(&place));
-    buf_clear(&place);
+    }
+    x->limit = page.limit;
+    x->after = arena_copy(&x->rq->arena, buf_str(&page.place));
+    buf_clear(&page.place);
+    buf_clear(&why);
     buf_clear(&text);
     return is_good;
 }
@@ -284,7 +242,7 @@ static bool list_some(struct api_request *rq, int64_t until_us)
     } while (err == OK && !x->is_listed && clock_mono_us() < until_us);
     if (err == OK && !x->is_listed)
         return false;
-    let_go(x);
+    request_uncount(rq);
     if (err == OK) {
         json_open_array(&x->json, "hooks");
         x->n_before_hooks = x->body.n_bytes;
@@ -308,7 +266,7 @@ void explain_posted(struct api_request *rq)
     if (x == NULL)
         return;
     x->query.event = rq->http->body;
-    if (hold(x))
+    if (request_count(rq))
         request_work(rq, list_some);
 }
 
@@ -403,7 +361,7 @@ void explain_stored(struct api_request *rq)
     x->n_hooks = 0;
     if (err != OK) {
         request_fail_store(rq, err);
-    } else if (hold(x)) {
+    } else if (request_count(rq)) {
         request_work(rq, list_some);
     }
 }

@@ -19,6 +19,10 @@ void deliveries_list_org(struct api_request *rq); // of an organization
 void deliveries_show(struct api_request *rq, uint64_t hook_id,
                      const struct reply *reply);
 
+// --- request_routes.c: one attempt, and the request that it sent ---
+void attempts_get(struct api_request *rq);
+void requests_get(struct api_request *rq);
+
 // --- attempt_routes.c: requests that the hook's dispatcher handles; the answer comes
 // later ---
 void on_demand_ping(struct api_request *rq);
@@ -30,6 +34,7 @@ void on_demand_respond(struct api_request *rq, uint64_t hook_id,
 
 // --- stats_routes.c: outcomes and latency ---
 void stats_get(struct api_request *rq);
+void stats_series_get(struct api_request *rq); // of a window, slot by slot
 
 // --- tail_routes.c: deliveries as they happen; the answer has no end ---
 void tail_init(struct api *api); // once, before the first tail_get()

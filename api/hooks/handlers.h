@@ -6,8 +6,12 @@
 
 struct api_request;
 
-// --- hook_list_routes.c: the hooks of a scope ---
+// --- hook_list_routes.c: the hooks of a scope, or, with scope=all, of all places of an
+// organization (hook_table_routes.h) ---
 void hooks_list(struct api_request *rq);
+
+// --- place_routes.c: the places of an organization ---
+void places_list(struct api_request *rq);
 
 // --- hook_routes.c: one hook ---
 void hooks_create(struct api_request *rq);

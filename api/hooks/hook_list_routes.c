@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "api/core/api_request.h"
+#include "api/hooks/hook_table_routes.h"
 #include "api/json/json_members.h"
 #include "api/json/pagination.h"
 #include "common/config/config_types.h"
@@ -252,6 +253,23 @@ static void on_free(struct api_request *rq)
     buf_clear(&l->after);
 }
 
+// Whether the request asks for the hooks of all places of its organization. Other values
+// of `scope` mean nothing to us, as in Pulumi's API.
+static bool is_about_all_places(const struct api_request *rq,
+                                const struct hook_scope *scope)
+{
+    struct buf text;
+    bool is_all;
+
+    if (scope->level != LEVEL_ORGANIZATION)
+        return false;
+    buf_init(&text, 0);
+    is_all = http_query(rq->http, "scope", &text) == OK &&
+             str_is(buf_str(&text), "all");
+    buf_clear(&text);
+    return is_all;
+}
+
 void hooks_list(struct api_request *rq)
 {
     struct listing *l = arena_take(&rq->arena, sizeof(*l));
@@ -261,7 +279,10 @@ void hooks_list(struct api_request *rq)
     l->rq = rq;
     if (!request_scope(rq, &l->scope))
         return;
-    (void)request_showing(rq);
+    if (is_about_all_places(rq, &l->scope)) {
+        hook_table_get(rq, &l->scope);
+        return;
+    }
     buf_init(&l->after, 0);
     buf_init(&l->first, 0);
     buf_init(&l->last, 0);

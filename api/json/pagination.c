@@ -7,6 +7,8 @@
 
 #include "common/base/codec.h"
 #include "common/base/text.h"
+#include "common/config/config_types.h"
+#include "common/log/log.h"
 
 #define CHECK_BYTES ((size_t)8) // length of the part of the HMAC in a token
 
@@ -65,6 +67,51 @@ enum err page_token_read(const uint8_t key[SHA256_BYTES], struct str list,
     buf_clear(&again);
     buf_clear(&found);
     return err;
+}
+
+// --- queries ---
+
+static enum err read_limit(const struct http_request *r, size_t *limit,
+                           struct buf *why)
+{
+    struct buf text;
+    uint64_t number = 0;
+    enum err err;
+
+    buf_init(&text, 0);
+    err = http_query(r, "limit", &text);
+    if (err == OK)
+        err = config_read_count(buf_str(&text), 1, PAGE_LIMIT_MAX, &number);
+    if (err == OK) {
+        *limit = (size_t)number;
+    } else if (err != ERR_NOTFOUND) {
+        buf_printf(why,
+                   "limit: %s is not allowed; allowed: a number from 1 to %d",
+                   log_quote(buf_str(&text)), PAGE_LIMIT_MAX);
+    }
+    buf_clear(&text);
+    return err == ERR_NOTFOUND ? OK : err;
+}
+
+enum err page_query_read(const struct http_request *r,
+                         const uint8_t key[SHA256_BYTES], struct str list,
+                         struct page_query *out, struct buf *why)
+{
+    struct buf text;
+    enum err err = read_limit(r, &out->limit, why);
+
+    if (err != OK)
+        return ERR_INVALID;
+    buf_init(&text, 0);
+    err = http_query(r, "continuationToken", &text);
+    if (err == OK && text.n_bytes > 0)
+        err = page_token_read(key, list, buf_str(&text), &out->place);
+    buf_clear(&text);
+    if (err == OK || err == ERR_NOTFOUND)
+        return OK;
+    buf_puts(why, "continuationToken is not one that this server gave out for "
+                  "this list");
+    return ERR_INVALID;
 }
 
 // --- headers ---

@@ -28,6 +28,21 @@ MUST_CHECK enum err page_token_read(const uint8_t key[SHA256_BYTES],
                                     struct str list, struct str text,
                                     struct buf *place);
 
+// What a request says about the page that it wants.
+struct page_query {
+    size_t limit;     // rows; as it was if the request has none
+    struct buf place; // where the page begins; empty: at the first row
+};
+
+#define PAGE_LIMIT_MAX 1000
+
+// Reads `limit` and `continuationToken`; an empty token counts as none. ERR_INVALID:
+// `why` names the parameter and what is allowed.
+MUST_CHECK enum err page_query_read(const struct http_request *r,
+                                    const uint8_t key[SHA256_BYTES],
+                                    struct str list, struct page_query *out,
+                                    struct buf *why);
+
 // Appends the headers that announce the next page: Link, with the query of the request
 // and the new token, and X-Continuation-Token.
 void page_put_headers(const struct http_request *r, struct str token,

@@ -12,9 +12,12 @@ void operations_healthz(struct api_request *rq);
 void operations_readyz(struct api_request *rq);
 void operations_metrics(struct api_request *rq);
 
-// --- backlog_routes.c: what waits ---
-void backlog_get_org(struct api_request *rq);    // of the path's organization
-void backlog_get_engine(struct api_request *rq); // the fullest organizations
+// --- backlog_routes.c: how it goes; both answer later ---
+void status_get_org(struct api_request *rq); // with the path's organization
+void status_get_engine(struct api_request *rq);
+
+// --- kind_routes.c: what webhooks can be filtered by ---
+void kinds_list(struct api_request *rq);
 
 // --- openapi.c: the description of the API ---
 void openapi_get(struct api_request *rq);

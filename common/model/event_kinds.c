@@ -98,6 +98,10 @@ static const struct {
     [GROUP_CHANGE_REQUESTS] = { "change_requests", ORG_ENV },
 };
 
+const char *const own_kinds[] = { KIND_HOOK_FAILING, KIND_HOOK_RECOVERED,
+                                  KIND_HOOK_DISABLED, KIND_DELIVERY_DEAD };
+const size_t n_own_kinds = sizeof(own_kinds) / sizeof(own_kinds[0]);
+
 // Exists since 2019; it has no filter and no group, but is accepted.
 static const char unfiltered_kind[] = "team";
 

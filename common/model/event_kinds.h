@@ -87,6 +87,14 @@ size_t kind_segments(struct str text);
 // that differ in case are different.
 bool kind_is_custom(struct str kind);
 
+// The kinds of the engine's own events.
+#define KIND_HOOK_FAILING   "posthorn.hook.failing"
+#define KIND_HOOK_RECOVERED "posthorn.hook.recovered"
+#define KIND_HOOK_DISABLED  "posthorn.hook.disabled"
+#define KIND_DELIVERY_DEAD  "posthorn.delivery.dead"
+extern const char *const own_kinds[];
+extern const size_t n_own_kinds;
+
 // Whether it is a kind of the engine's own events, such as
 // "posthorn.hook.disabled": nobody posts them, and only hooks that name them get
 // them.

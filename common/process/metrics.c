@@ -268,7 +268,7 @@ int64_t metrics_gauge_of(size_t slot, enum gauge gauge)
     return within_bounds(atomic_load(&page_at(slot)->gauges[gauge]));
 }
 
-static uint64_t counter_of(size_t slot, enum counter counter)
+uint64_t metrics_counter_of(size_t slot, enum counter counter)
 {
     const struct row_of_board *row = row_at(slot);
     uint64_t n = atomic_load(&row->counters[counter]);
@@ -350,7 +350,7 @@ uint64_t metrics_sum_counter(enum counter counter, const char *name)
 
     for (size_t i = 0; i < board->n_slots; i++) {
         if (is_named(i, name))
-            sum += counter_of(i, counter);
+            sum += metrics_counter_of(i, counter);
     }
     return sum;
 }
@@ -396,7 +396,7 @@ static void put_counters(struct buf *out)
             if (!is_named(s, NULL))
                 continue;
             put_name(out, counter_rows[i].prometheus, metrics_slot_name(s));
-            buf_put_u64(out, counter_of(s, (enum counter)i));
+            buf_put_u64(out, metrics_counter_of(s, (enum counter)i));
             buf_putc(out, '\n');
         }
     }

@@ -190,6 +190,7 @@ void metrics_count_for(size_t slot, enum counter counter, uint64_t n);
 size_t metrics_slots(void);
 const char *metrics_slot_name(size_t slot); // "": nobody's
 int64_t metrics_gauge_of(size_t slot, enum gauge gauge);
+uint64_t metrics_counter_of(size_t slot, enum counter counter);
 struct pulse *metrics_pulse(size_t slot);
 struct standing *metrics_standing(size_t slot);
 struct pulse *metrics_own_pulse(void);

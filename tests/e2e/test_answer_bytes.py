@@ -32,7 +32,7 @@ MASKS = [
      r"\w+Us|p50|p90|p99|p999|max|queueBytes|waitingBytes|bytesPerSecond|pid|"
      r"residentBytes|started|pid_space|directory|expiresAt|failingSince|refusesAt|"
      r"percent|window)\\?\":)[-0-9.]+", r"\1N"),
-    (r"(\"(?:nextAttemptAt|refusesAt)\":)null", r"\1N"),
+    (r"(\"(?:nextAttemptAt|refusesAt|oldestDueAt)\":)(null|\d+)", r"\1N"),
     (r"\"reusedConnection\":\w+", '"reusedConnection":B'),
     (r"((?i:content-length|date): )[^\\]+", r"\1N"),
 ]

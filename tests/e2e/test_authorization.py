@@ -35,7 +35,8 @@ NEAR, GONE = OURS[:-1], "5f0c1a2b3c4d5e6f7081920a"
 PROJECT = "63ea10b94a472e003305232b"
 NAMES = {"project": PROJECT, "stack": "prod", "env": "staging",
          "event": "0190f3c4-7a1e-7c3b-9d52-3f1b2a4c5d6e", "token": "0011223344556677",
-         "replay": "0190f3c4-7a1e-7c3b-9d52-3f1b2a4c5d6e", "path": "app.js"}
+         "replay": "0190f3c4-7a1e-7c3b-9d52-3f1b2a4c5d6e", "path": "app.js",
+         "attempt": "1"}
 MISSING = {False: "nosuch", True: "0" * 24} # hooks, in the two APIs
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # What changes nothing but who is logged in, for whoever may do something.

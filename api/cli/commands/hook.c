@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/cli/commands/hook_table.h"
 #include "api/cli/core/api_client.h"
 #include "api/cli/core/attempt_table.h"
 #include "api/cli/core/commands.h"
@@ -418,7 +419,11 @@ int command_hook(const struct args *args)
 
     while (strcmp(args->operands[0], verbs[verb].name) != 0)
         verb++; // ends: args_read() has checked that it is a verb
-    if (!scope_read(args, verbs[verb].wants_hook, &o.scope))
+    if (!scope_read(args, verbs[verb].wants_hook, &o.scope) ||
+        !hook_table_check(args, &o.scope,
+                          strcmp(verbs[verb].name, "list") == 0))
         return EXIT_USAGE;
+    if (args_has(args, "all"))
+        return hook_table(args, &o.scope);
     return run(&o, &verbs[verb]);
 }

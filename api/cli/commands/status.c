@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/cli/commands/stats_series.h"
 #include "api/cli/commands/status_backlog.h"
 #include "api/cli/core/api_client.h"
 #include "api/cli/core/commands.h"
@@ -368,9 +369,13 @@ int command_stats(const struct args *args)
     buf_init(&response, 0);
     scope_put_owner_path(&scope, &path);
     buf_puts(&path, "/stats");
-    call.path = buf_cstr(&path);
-    if (client_request(args, &call, &response) == OK)
-        status = print_stats(args, &response);
+    if (args_has(args, "series")) {
+        status = stats_series(args, &path);
+    } else {
+        call.path = buf_cstr(&path);
+        if (client_request(args, &call, &response) == OK)
+            status = print_stats(args, &response);
+    }
     buf_clear(&response);
     buf_clear(&path);
     return status;

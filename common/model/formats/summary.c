@@ -296,21 +296,21 @@ static void put_own_scope(struct reading *r)
 static const struct {
     const char *kind, *phrase;
     enum mood mood;
-} own_kinds[] = {
-    { "posthorn.hook.failing", "is failing", MOOD_BAD },
-    { "posthorn.hook.recovered", "has recovered", MOOD_GOOD },
-    { "posthorn.hook.disabled", "was switched off", MOOD_BAD },
-    { "posthorn.delivery.dead", "has dead letters", MOOD_BAD },
+} own_summaries[] = {
+    { KIND_HOOK_FAILING, "is failing", MOOD_BAD },
+    { KIND_HOOK_RECOVERED, "has recovered", MOOD_GOOD },
+    { KIND_HOOK_DISABLED, "was switched off", MOOD_BAD },
+    { KIND_DELIVERY_DEAD, "has dead letters", MOOD_BAD },
 };
 
-#define N_OWN_KINDS (sizeof(own_kinds) / sizeof(own_kinds[0]))
+#define N_OWN_KINDS (sizeof(own_summaries) / sizeof(own_summaries[0]))
 
 // N_OWN_KINDS: it is not one of the engine's own kinds.
 static size_t own_kind(const struct reading *r)
 {
     size_t i = 0;
 
-    while (i < N_OWN_KINDS && !is_kind(r, own_kinds[i].kind))
+    while (i < N_OWN_KINDS && !is_kind(r, own_summaries[i].kind))
         i++;
     return i;
 }
@@ -391,7 +391,7 @@ static enum mood mood_of(const struct reading *r, struct str word)
     static const char *const bad[] = { "failed", "deleted", "mandatory" };
 
     if (own_kind(r) < N_OWN_KINDS)
-        return own_kinds[own_kind(r)].mood;
+        return own_summaries[own_kind(r)].mood;
     if (is_custom(r) || has_drift(r))
         return MOOD_OTHER;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -451,7 +451,7 @@ static void read_event(struct reading *r)
 
     if (own_kind(r) < N_OWN_KINDS) {
         put_own_scope(r);
-        buf_puts(&r->text, own_kinds[own_kind(r)].phrase);
+        buf_puts(&r->text, own_summaries[own_kind(r)].phrase);
     } else {
         put_scope(r);
         put_phrase(r, word);

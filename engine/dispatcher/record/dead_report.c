@@ -76,8 +76,7 @@ static void report(struct dispatcher *d, struct hook_state *f)
     put_id(&w, "lastEventId", &dead->last);
     json_put_raw(&w, "delivery", dead->newest);
     json_close(&w);
-    engine_event_add(d, hook_record(f), "posthorn.delivery.dead",
-                     buf_str(&members));
+    engine_event_add(d, hook_record(f), KIND_DELIVERY_DEAD, buf_str(&members));
     buf_clear(&members);
     hook_notes(f)->health.dead_told_at_ran_ms = health_ran_ms(d);
     dead_report_drop(f);

@@ -21,6 +21,7 @@
 #include "common/log/log.h"
 #include "common/messages/engine_event.h"
 #include "common/model/delivery.h"
+#include "common/model/event_kinds.h"
 #include "common/model/hook.h"
 #include "common/process/channel.h"
 #include "common/process/metrics.h"
@@ -208,8 +209,8 @@ static void tell_recovered(struct dispatcher *d, const struct hook_state *f,
     if (before->failing_since_ms > 0)
         put_failing_since(&w, before);
     json_close(&w);
-    engine_event_add_of_hook(d, f, "posthorn.hook.recovered",
-                             STR("it succeeded"), buf_str(&more));
+    engine_event_add_of_hook(d, f, KIND_HOOK_RECOVERED, STR("it succeeded"),
+                             buf_str(&more));
     buf_clear(&more);
 }
 
@@ -234,7 +235,7 @@ static void tell_failing(struct dispatcher *d, const struct hook_state *f,
         json_put_null(&w, "percent");
     }
     json_close(&w);
-    engine_event_add_of_hook(d, f, "posthorn.hook.failing", buf_str(&reason),
+    engine_event_add_of_hook(d, f, KIND_HOOK_FAILING, buf_str(&reason),
                              buf_str(&more));
     buf_clear(&more);
     buf_clear(&reason);
@@ -376,7 +377,7 @@ void health_on_hook(struct dispatcher *d, struct hook_state *f, bool was_active)
     if (hook->disabled != HOOK_NOT_DISABLED &&
         hook_notes(f)->health.told_disabled_at_ms != hook->disabled_at_ms) {
         hook_notes(f)->health.told_disabled_at_ms = hook->disabled_at_ms;
-        engine_event_add_of_hook(d, f, "posthorn.hook.disabled",
+        engine_event_add_of_hook(d, f, KIND_HOOK_DISABLED,
                                  str_of(hook_disabled_name(hook->disabled)),
                                  STR_EMPTY);
         health_keep(d, f);

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// hook_table_routes.h — the table of all hooks of an organization, with their status.
+
+#ifndef API_HOOKS_HOOK_TABLE_ROUTES_H
+#define API_HOOKS_HOOK_TABLE_ROUTES_H
+
+#include "api/core/api_request.h"
+
+// Answers with a page of the organization's hooks over all its places, those of Akinon's
+// projects last; later, when the dispatchers have said how it goes with them.
+void hook_table_get(struct api_request *rq, const struct hook_scope *scope);
+
+#endif
