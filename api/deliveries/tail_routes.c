@@ -4,7 +4,9 @@
 // The history is read ten times a second, for each follower from its own position. The
 // id of a server-sent event contains that position, so that a client that was cut off
 // continues after it (Last-Event-ID), as far as retention has kept the rows that came
-// meanwhile.
+// meanwhile. Where it has not, an event `gap` says so. A follower's position is that in
+// the shard's history, whosever rows it passed, and comments carry it to the client: so
+// one whose organization is quiet is told of no gap that is none.
 
 #include "api/deliveries/handlers.h"
 
@@ -73,6 +75,13 @@ static void on_gone(struct http_request *r)
 
 // --- reading the history ---
 
+static void put_id(struct tail *t)
+{
+    buf_puts(&t->out, "id: ");
+    cursor_put(t->key, t->owner_no, t->row_nos, t->n_shards, &t->out);
+    buf_putc(&t->out, '\n');
+}
+
 static bool put_row(void *data, uint64_t no, const struct attempt *a)
 {
     struct tail *t = data;
@@ -84,9 +93,8 @@ static bool put_row(void *data, uint64_t no, const struct attempt *a)
     if ((t->states != 0 && (t->states & 1U << a->state) == 0) ||
         (t->has_id && !id_eq(&t->id, &a->event_id)))
         return true;
-    buf_puts(&t->out, "id: ");
-    cursor_put(t->key, t->owner_no, t->row_nos, t->n_shards, &t->out);
-    buf_puts(&t->out, "\nevent: delivery\ndata: ");
+    put_id(t);
+    buf_puts(&t->out, "event: delivery\ndata: ");
     json_open_object(&w, NULL);
     request_put_hook(t->rq->api, a->hook_id, &w);
     delivery_print_brief(a, &w);
@@ -95,9 +103,74 @@ static bool put_row(void *data, uint64_t no, const struct attempt *a)
     return true;
 }
 
+// Skips rows that retention has removed before the follower got them, and says that some
+// may be missing.
+static enum err skip_removed(struct tail *t)
+{
+    struct json_writer w = json_writer(&t->out);
+    int64_t kept_since_us = 0;
+    bool is_gap = false;
+
+    for (unsigned i = 0; i < t->n_shards; i++) {
+        struct shard_view *shard = t->rq->api->shards[t->shard + i];
+        uint64_t first_no;
+        int64_t started_at_us;
+        enum err err = history_begin(shard, &first_no, NULL);
+
+        if (err == OK && t->row_nos[i] + 1 >= first_no)
+            continue;
+        if (err == OK)
+            err = history_begin(shard, &first_no, &started_at_us);
+        if (err != OK)
+            return err;
+        is_gap = true;
+        t->row_nos[i] = first_no - 1;
+        if (started_at_us > kept_since_us)
+            kept_since_us = started_at_us;
+    }
+    if (!is_gap)
+        return OK;
+    put_id(t);
+    buf_puts(&t->out, "event: gap\ndata: ");
+    json_open_object(&w, NULL);
+    json_put_text(&w, "reason", "retention");
+    if (kept_since_us > 0) {
+        json_put_i64(&w, "keptSince", kept_since_us / 1000);
+    } else {
+        json_put_null(&w, "keptSince");
+    }
+    json_close(&w);
+    buf_puts(&t->out, "\n\n");
+    return OK;
+}
+
+// Reads what is new in the follower's shard `i`.
+static enum err read_shard(struct tail *t, unsigned i)
+{
+    struct shard_view *shard = t->rq->api->shards[t->shard + i];
+    struct history_query query = { .owner_no = t->owner_no,
+                                   .filter = &t->filter,
+                                   .oldest_first = true,
+                                   .from_no = t->row_nos[i],
+                                   .max_rows = COST };
+    uint64_t next_no;
+    enum err err = history_end(shard, &next_no);
+
+    if (err != OK)
+        return err;
+    t->row_no = &t->row_nos[i];
+    err = history_scan(shard, &query, put_row, t);
+    t->row_nos[i] = query.last_no;
+    // Rows of others, which need not be passed again.
+    if (err == OK && query.is_end && t->row_nos[i] + 1 < next_no)
+        t->row_nos[i] = next_no - 1;
+    return err;
+}
+
 static void refresh(struct tail *t)
 {
     struct api *api = t->rq->api;
+    enum err err;
 
     if (http_stream_unread_bytes(t->rq->http) > UNREAD_MAX_BYTES)
         return;
@@ -105,20 +178,17 @@ static void refresh(struct tail *t)
                                        t->scope.org, &t->owner_no) != OK)
         log_warn("the number of an organization cannot be read", "");
     buf_reset(&t->out);
-    for (unsigned i = 0; i < t->n_shards; i++) {
-        struct history_query query = { .owner_no = t->owner_no,
-                                       .filter = &t->filter,
-                                       .oldest_first = true,
-                                       .from_no = t->row_nos[i],
-                                       .max_rows = COST };
-
-        t->row_no = &t->row_nos[i];
-        if (history_scan(api->shards[t->shard + i], &query, put_row, t) != OK)
-            log_warn("the history cannot be read", "");
-        t->row_nos[i] = query.last_no;
-    }
-    if (t->out.n_bytes == 0 && clock_mono_us() - t->said_us > SILENCE_US)
+    err = skip_removed(t);
+    for (unsigned i = 0; i < t->n_shards && err == OK; i++)
+        err = read_shard(t, i);
+    if (err != OK)
+        log_warn("the history cannot be read", "");
+    if (t->out.n_bytes == 0 && clock_mono_us() - t->said_us > SILENCE_US) {
+        // Without a number the organization's positions change their form.
+        if (t->owner_no != 0)
+            put_id(t);
         buf_puts(&t->out, ": nothing new\n\n");
+    }
     if (t->out.n_bytes == 0)
         return;
     t->said_us = clock_mono_us();

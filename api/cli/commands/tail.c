@@ -24,6 +24,7 @@ struct following {
     struct buf line;
     struct buf last_id;
     struct buf data;
+    bool is_gap;     // the event that is being read tells of a gap
     uint64_t n_left; // rows to show; 0: no end
     bool is_over;
     bool was_connected;
@@ -78,19 +79,33 @@ static void print_row(const struct following *f)
     json_free(json);
 }
 
+static void end_event(struct following *f)
+{
+    if (f->is_gap) {
+        fputs("posthorn tail: attempts may be missing here: retention removed "
+              "what came before they could be shown\n",
+              stderr);
+    } else {
+        print_row(f);
+        if (f->n_left > 0 && --f->n_left == 0)
+            f->is_over = true;
+    }
+    f->is_gap = false;
+    buf_reset(&f->data);
+}
+
 static void take_line(struct following *f, struct str line)
 {
     if (str_starts(line, STR("id: "))) {
         buf_reset(&f->last_id);
         buf_put(&f->last_id, line.at + 4, line.n_bytes - 4);
+    } else if (str_is(line, "event: gap")) {
+        f->is_gap = true;
     } else if (str_starts(line, STR("data: "))) {
         buf_reset(&f->data);
         buf_put(&f->data, line.at + 6, line.n_bytes - 6);
     } else if (line.n_bytes == 0 && f->data.n_bytes > 0) {
-        print_row(f);
-        buf_reset(&f->data);
-        if (f->n_left > 0 && --f->n_left == 0)
-            f->is_over = true;
+        end_event(f);
     }
 }
 
