@@ -119,9 +119,10 @@ bool host_is_loopback(struct str host)
 
     if (str_is(host, "::1"))
         return true;
-    if (str_starts(host, mapped))
+    if (str_starts(host, mapped)) {
         host = (struct str){ host.at + mapped.n_bytes,
                              host.n_bytes - mapped.n_bytes };
+    }
     if (!cut_port(host, &name))
         return false;
     return is_local_name(name) || str_is(name, "[::1]") ||

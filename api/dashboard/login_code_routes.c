@@ -23,10 +23,10 @@
 #include "common/model/token.h"
 
 #define CODE_BYTES      16
-#define CODE_MS         (60 * INT64_C(1000))
-#define LIFETIME_MIN_MS (60 * INT64_C(1000))
+#define CODE_MS         (INT64_C(60) * 1000)
+#define LIFETIME_MIN_MS (INT64_C(60) * 1000)
 #define READER_MAX_MS \
-    (30 * 24 * 3600 * INT64_C(1000)) // with the scope read alone
+    (INT64_C(30) * 24 * 3600 * 1000) // with the scope read alone
 
 // --- what the link allows ---
 
@@ -71,16 +71,18 @@ static enum err read_org(struct reading *in, const struct json_value *body,
         set_org(out, own);
         return OK;
     }
-    if (!text_is_name(org) || operator_is_org(org))
+    if (!text_is_name(org) || operator_is_org(org)) {
         return validation_refuse(&in->validation,
                                  "org must be the name of an organization "
                                  "other than " OPERATOR_ORG
                                  ": 1 to 100 of A-Z a-z 0-9 . _ -");
+    }
     set_org(out, org);
     if (!grant->is_admin &&
-        !str_eq(own, (struct str){ out->org, out->n_org_bytes }))
+        !str_eq(own, (struct str){ out->org, out->n_org_bytes })) {
         return forbid(in, "org: this token is of another organization, and "
                           "makes links for its own alone");
+    }
     return OK;
 }
 
@@ -92,20 +94,23 @@ static enum err read_scopes(struct reading *in, const struct json_value *body,
     unsigned allowed = grant->is_admin ? views : grant->scopes & views;
     enum err err = OK;
 
-    if (allowed == 0)
+    if (allowed == 0) {
         return forbid(in, "this token has neither the scope read nor write, "
                           "and the dashboard needs one of them");
+    }
     out->scopes = allowed;
     if (member_find(body, "scopes") == NULL)
         return OK;
-    if (!out->is_narrowed)
+    if (!out->is_narrowed) {
         return validation_refuse(&in->validation,
                                  "scopes needs org: without one, the link is "
                                  "the admin token's");
+    }
     err = scopes_read(&in->validation, body, views, &out->scopes);
-    if (err == OK && (out->scopes & ~allowed) != 0)
+    if (err == OK && (out->scopes & ~allowed) != 0) {
         return forbid(in, "scopes: a link allows no more than the token that "
                           "makes it");
+    }
     return err;
 }
 
@@ -133,9 +138,10 @@ static enum err read_link(struct reading *in, const struct json_value *body,
 {
     enum err err;
 
-    if (!json_is(body, JSON_OBJECT))
+    if (!json_is(body, JSON_OBJECT)) {
         return validation_refuse(&in->validation,
                                  "the body must be a JSON object");
+    }
     err = read_org(in, body, out);
     if (err == OK)
         err = read_scopes(in, body, out);

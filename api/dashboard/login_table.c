@@ -9,7 +9,7 @@
 
 #include "common/base/mem.h"
 
-#define BACK_MAX_MS (60 * INT64_C(1000)) // by which a clock may be corrected
+#define BACK_MAX_MS (INT64_C(60) * 1000) // by which a clock may be corrected
 
 void login_table_init(struct login_table *t, size_t max)
 {

@@ -79,9 +79,10 @@ const char *origin_fault(const struct origin_facts *f)
         return foreign;
     if (f->is_read)
         return NULL;
-    if (f->site.n_bytes == 0 && f->origin.n_bytes == 0)
+    if (f->site.n_bytes == 0 && f->origin.n_bytes == 0) {
         return "a session changes nothing without Sec-Fetch-Site or Origin, "
                "which say where the request comes from";
+    }
     if (!str_is(f->mark, "1"))
         return "a session changes nothing without the header X-Posthorn: 1";
     return NULL;

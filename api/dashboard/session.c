@@ -136,10 +136,11 @@ static const char *login_fault(const struct api_request *rq)
 {
     const struct origin_facts facts = session_facts(rq);
 
-    if (!origin_is_private(&facts))
+    if (!origin_is_private(&facts)) {
         return "beyond this machine a login needs TLS: set api_tls_cert and "
                "api_tls_key, or, if a proxy speaks TLS for this host, set "
                "dashboard_url to its https:// URL";
+    }
     return origin_login_fault(&facts);
 }
 
@@ -167,7 +168,8 @@ void session_log_refusal(struct api_request *rq, const char *what,
 {
     struct dashboard *d = rq->api->dashboard;
 
-    if (limiter_take(&d->refusals, str_of(rq->http->peer), clock_mono_us()))
+    if (limiter_take(&d->refusals, str_of(rq->http->peer), clock_mono_us())) {
         log_info(what, "peer=%s reason=%s", log_quote(str_of(rq->http->peer)),
                  log_quote(str_of(why)));
+    }
 }

@@ -16,8 +16,8 @@
 #include "api/dashboard/origin.h"
 #include "common/fairness/rate_limiter.h"
 
-#define SESSION_MS      (12 * 3600 * INT64_C(1000)) // how long most of them last
-#define SESSION_IDLE_MS (3600 * INT64_C(1000))
+#define SESSION_MS      (INT64_C(12) * 3600 * 1000) // how long most of them last
+#define SESSION_IDLE_MS (INT64_C(3600) * 1000)
 
 // Who is logged in to this process, and which links can be used.
 struct dashboard {

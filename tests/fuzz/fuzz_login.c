@@ -101,9 +101,10 @@ void fuzz_one(struct str input)
         CHECK(accepted.n_bytes > 0);
     (void)negotiation_asks_html(accepted);
     known = take_line(&input);
-    if (negotiation_has(known, STR("abc")))
+    if (negotiation_has(known, STR("abc"))) {
         CHECK(memchr(known.at, '*', known.n_bytes) != NULL ||
               memmem(known.at, known.n_bytes, "\"abc\"", 5) != NULL);
+    }
 }
 
 bool fuzz_seed(size_t i, struct buf *out)

@@ -45,17 +45,19 @@ static int open_link(const struct args *args, const char *url)
 
     err = posix_spawnp(&pid, OPENER, NULL, NULL, words, environ);
     free(link);
-    if (err != 0)
+    if (err != 0) {
         return command_failed(args->command,
                               OPENER " cannot be run (%s); open the link "
                                      "yourself",
                               strerror(err));
+    }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         return command_failed(args->command,
                               OPENER " found no browser; open the link "
                                      "yourself");
+    }
     return 0;
 }
 
