@@ -20,15 +20,24 @@ WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
 REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 
 
+# Each file that imports the fixture has one of its own, of this one browser.
+running = []
+
+
 @pytest.fixture(scope="session")
 def browser():
+    if running:
+        yield running[0]
+        return
     with sync_playwright() as playwright:
         # root has no sandbox of its own; and shared memory is small in containers.
         options = ["--disable-dev-shm-usage"]
         if os.geteuid() == 0:
             options.append("--no-sandbox")
         made = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        running.append(made)
         yield made
+        running.clear()
         made.close()
 
 
@@ -83,7 +92,7 @@ class Window:
     def close(self):
         self.context.close()
         if self.is_strict:
-            assert self.faults == []
+            assert self.faults == [], self.faults
 
 
 @pytest.fixture
