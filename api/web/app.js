@@ -1,73 +1,96 @@
-// app.js — logs in with a token or with the code of a link, says who is logged in.
+// app.js — the beginning: language, theme, session, frame, and then the screen of the address.
 
-const main = document.querySelector("main");
+import { whenLoggedOut } from './page/client.js';
+import { append, fill, h } from './page/dom.js';
+import { frame, frameFor } from './page/frame.js';
+import { startKeys } from './page/keys.js';
+import { noticeList } from './page/notice.js';
+import { currentTarget, startRouter } from './page/router.js';
+import { currentSession, forgetSession, loadSession } from './page/session.js';
+import { errorBox } from './page/states.js';
+import { t, useLanguage, wantedLanguage } from './page/text.js';
+import { startTheme } from './page/theme.js';
 
-function element(tag, properties, ...children) {
-    const node = Object.assign(document.createElement(tag), properties);
-    node.append(...children);
-    return node;
+/**
+ * What a screen gets. It draws into main; what it began ends with the signal.
+ * @typedef {{main: HTMLElement, place: import('./pure/paths.js').Place, params: Object<string, string>,
+ *   query: URLSearchParams, screen: string, signal: AbortSignal, setTitle: (...parts: string[]) => void}} Context
+ */
+
+const hook = () => import('./hooks/hook.js');
+const form = () => import('./hooks/form.js');
+
+/** @type {Object<string, () => Promise<{show: (context: any) => any}>>} */
+const SCREENS = {
+  login: () => import('./screens/login.js'),
+  home: () => import('./screens/home.js'),
+  overview: () => import('./screens/overview.js'),
+  hooks: () => import('./hooks/list.js'),
+  'hook-new': form,
+  'hook-edit': form,
+  hook,
+  'hook-timing': hook,
+  'hook-settings': hook,
+  'hook-replays': hook,
+  'hook-live': hook,
+  attempt: () => import('./hooks/attempt.js'),
+  deliveries: () => import('./screens/deliveries.js'),
+  events: () => import('./screens/events.js'),
+  event: () => import('./screens/event.js'),
+  explain: () => import('./screens/explain.js'),
+  replays: () => import('./screens/replays.js'),
+  'replay-new': () => import('./screens/replay_new.js'),
+  live: () => import('./screens/live.js'),
+  tokens: () => import('./screens/tokens.js'),
+  system: () => import('./screens/system.js'),
+  'not-found': () => import('./screens/not_found.js'),
+};
+
+let leaving = new AbortController();
+
+/** @param {string[]} parts most special first */
+function setTitle(...parts) {
+  document.title = [...parts.filter(Boolean), 'posthorn'].join(' · ');
 }
 
-function call(method, path, headers, body) {
-    return fetch(path, { method, body, headers: { "X-Posthorn": "1", ...headers } });
+/** @param {import('./page/router.js').Target} target */
+async function show(target) {
+  leaving.abort();
+  leaving = new AbortController();
+  const { signal } = leaving;
+  const name = currentSession() ? target.screen : 'login';
+  const main = frameFor({ ...target, screen: name });
+  fill(main);
+  window.scrollTo(0, 0);
+  try {
+    const screen = await SCREENS[name]();
+    if (signal.aborted) return;
+    await screen.show({ ...target, main, signal, setTitle });
+  } catch (error) {
+    if (!signal.aborted) fill(main, h('h1', { tabindex: '-1' }, t('error.title')), errorBox(error, () => show(currentTarget())));
+  }
+  if (!signal.aborted && !main.contains(document.activeElement)) {
+    /** @type {HTMLElement|null} */ (main.querySelector('h1'))?.focus({ preventScroll: true });
+  }
 }
 
-async function reasonOf(answer) {
-    try {
-        return (await answer.json()).message;
-    } catch {
-        return `the server answered ${answer.status}`;
-    }
+async function start() {
+  startTheme();
+  await useLanguage(wantedLanguage());
+  append(document.body, frame(), noticeList());
+  whenLoggedOut(() => {
+    if (!currentSession()) return;
+    forgetSession();
+    show(currentTarget());
+  });
+  startKeys();
+  try {
+    if (currentTarget().screen !== 'login') await loadSession();
+    startRouter(show);
+  } catch (error) {
+    setTitle(t('error.title'));
+    fill(document.body, errorBox(error, () => location.reload()));
+  }
 }
 
-function showLogin(why) {
-    const token = element("input", {
-        id: "token", type: "password", autocomplete: "off", required: true,
-    });
-    const form = element("form", {},
-        element("label", { htmlFor: "token" }, "Token"), token,
-        element("button", {}, "Log in"));
-    form.addEventListener("submit", (event) => {
-        event.preventDefault();
-        logIn({ Authorization: `token ${token.value.trim()}` });
-    });
-    main.replaceChildren(element("h1", {}, "posthorn"),
-        element("p", { role: "status" }, why), form);
-}
-
-async function logIn(headers, body) {
-    const answer = await call("POST", "/dashboard/session", headers, body);
-    if (answer.ok) {
-        await showSession();
-    } else {
-        showLogin(await reasonOf(answer));
-    }
-}
-
-async function logOut() {
-    const answer = await call("DELETE", "/dashboard/session");
-    showLogin(answer.ok ? "You are logged out." : await reasonOf(answer));
-}
-
-async function showSession() {
-    const answer = await call("GET", "/api/session");
-    if (!answer.ok) {
-        showLogin("");
-        return;
-    }
-    const session = await answer.json();
-    const button = element("button", {}, "Log out");
-    button.addEventListener("click", logOut);
-    main.replaceChildren(element("h1", {}, "posthorn"),
-        element("p", { role: "status" }, session.admin
-            ? "You are the administrator."
-            : `You see the organization ${session.org}.`), button);
-}
-
-const code = location.pathname === "/dashboard/login" ? location.hash.slice(1) : "";
-if (code !== "") {
-    history.replaceState(null, "", "/dashboard");
-    logIn({ "Content-Type": "application/json" }, JSON.stringify({ code }));
-} else {
-    showSession();
-}
+start();

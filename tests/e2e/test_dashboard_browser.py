@@ -85,6 +85,7 @@ def test_a_token_logs_in_and_the_button_logs_out(window):
     assert window.barriers() == []
     page.get_by_label("Token").fill(window.engine.token)
     page.get_by_role("button", name="Log in").click()
+    page.locator("summary", has_text="admin").click() # the menu
     page.get_by_role("button", name="Log out").wait_for()
     assert window.barriers() == []
     page.get_by_role("button", name="Log out").click()

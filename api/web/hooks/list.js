@@ -1,0 +1,114 @@
+// list.js — S3: the webhooks of a place, or of every place of an organization.
+
+import { call, pages } from '../page/client.js';
+import { append, fill, h } from '../page/dom.js';
+import { badge, pageHead, row, select, table } from '../page/parts.js';
+import { note } from '../page/router.js';
+import { may } from '../page/session.js';
+import { empty, region } from '../page/states.js';
+import { named, t } from '../page/text.js';
+import { contains } from '../pure/format.js';
+import { destination, fromApi } from '../pure/hook.js';
+import { href, hooksApi, placeLabel } from '../pure/paths.js';
+import { remove, setActive, sendPing } from '../shared/actions.js';
+
+/**
+ * @typedef {import('../pure/hook.js').Hook} Hook
+ * @typedef {import('../app.js').Context} Context
+ */
+
+const STATES = ['ok', 'failing', 'paused', 'inactive', 'disabled'];
+
+/** @returns {{title: string, class?: string, isHidden?: boolean}[]} */
+function columns() {
+  return [{ title: t('deliveries.state') }, { title: t('form.name'), class: 'grow' }, { title: t('hooks.place') },
+    { title: t('form.destination'), class: 'grow' }, { title: t('keys.g-e') }, { title: t('hooks.actions'), isHidden: true, class: 'end' }];
+}
+
+/** @param {Context} context */
+export async function show({ main, place, query, signal, setTitle }) {
+  const label = placeLabel(place);
+  setTitle(t('nav.hooks'), label, place.org);
+  const isAll = place.kind === 'org';
+  const filter = { q: query.get('q') ?? '', state: query.get('state') ?? '', format: query.get('format') ?? '' };
+  const list = region({ signal, lines: 6,
+    load: () => pages(`${hooksApi(place)}?limit=1000${isAll ? '&scope=all' : ''}`, { signal, wanted: 2000, requests: 20 }),
+    draw: ({ rows, next }) => drawList(rows.map((raw) => fromApi(raw, place)), Boolean(next)) });
+
+  /** @param {Hook[]} hooks @param {boolean} isMore */
+  function drawList(hooks, isMore) {
+    if (hooks.length === 0) return empty(t('hooks.empty'), h('p', null, t('hooks.empty-how'), ' ', h('code', null, 'posthorn hook create')));
+    const { element, body } = table(t('nav.hooks'), columns());
+    const count = h('p', { class: 'quiet', role: 'status' });
+    const apply = () => {
+      const shown = hooks.filter((hook) => isWanted(hook, filter));
+      fill(body, ...shown.map((hook) => hookRow(hook, list.reload)));
+      fill(count, t('hooks.count', { n: shown.length, all: hooks.length }), isMore && ` ${t('hooks.more')}`);
+      note(href(place, ['hooks'], filter));
+    };
+    apply();
+    return [filterBar(filter, apply), count, element];
+  }
+
+  append(main, pageHead({ title: t('nav.hooks'), above: label || place.org,
+    actions: may('write') && h('a', { class: 'button primary', href: href(place, ['hooks', 'new']) }, t('hooks.create')) }),
+  list.element);
+}
+
+/** @param {Hook} hook @param {{q: string, state: string, format: string}} filter */
+function isWanted(hook, { q, state, format }) {
+  if (state !== '' && hook.state !== state && !(state === 'failing' && hook.raw.failing)) return false;
+  if (format !== '' && hook.format !== format) return false;
+  return contains([hook.title, hook.id, hook.url, placeLabel(hook.place), ...hook.filters, ...hook.groups].join(' '), q);
+}
+
+/** @param {{q: string, state: string, format: string}} filter it is changed @param {() => void} apply */
+function filterBar(filter, apply) {
+  const on = (key) => (event) => {
+    filter[key] = event.target.value;
+    apply();
+  };
+  const any = /** @type {[string, string]} */ (['', t('filter.any')]);
+  return h('form', { class: 'filters', onsubmit: (e) => e.preventDefault() },
+    h('label', null, t('body.text'), h('input', { type: 'search', value: filter.q, oninput: on('q'), autocomplete: 'off' })),
+    h('label', null, t('deliveries.state'), select(filter.state, [any, ...STATES.map((s) => /** @type {[string, string]} */ ([s, t(`state.${s}`)]))],
+      { onchange: on(/** @type {any} */ ('state')) })),
+    h('label', null, t('form.destination'), select(filter.format, [any,
+      ...['raw', 'slack', 'ms_teams', 'pulumi_deployments'].map((f) => /** @type {[string, string]} */ ([f, t(`format.${f}`)]))],
+    { onchange: on(/** @type {any} */ ('format')) })));
+}
+
+/** @param {Hook} hook @returns {string} a few of what it wants */
+export function filtersText(hook) {
+  const names = [...hook.groups.map((g) => named('group', g)), ...hook.filters];
+  if (names.length === 0) return t('form.all');
+  return names.length > 2 ? `${names.slice(0, 2).join(', ')} +${names.length - 2}` : names.join(', ');
+}
+
+/** @param {Hook} hook @param {() => void} changed */
+function hookRow(hook, changed) {
+  return row(columns(), [
+    [badge(hook.state), hook.raw.failing && hook.state !== 'failing' && badge('failing')],
+    h('a', { class: 'row-link', href: href(hook.place, ['hooks', hook.id]) }, hook.title),
+    placeLabel(hook.place) || h('span', { class: 'quiet' }, t('place.org')),
+    h('span', { class: 'two' }, h('span', { class: 'cut', title: hook.url }, destination(hook)), h('span', { class: 'quiet' }, named('format', hook.format))),
+    h('span', { class: 'cut', title: [...hook.groups, ...hook.filters].join(', ') }, filtersText(hook)),
+    may('write') && rowMenu(hook, changed),
+  ]);
+}
+
+/** @param {Hook} hook @param {() => void} changed */
+function rowMenu(hook, changed) {
+  const run = (action) => async () => (await action()) && changed();
+  return h('details', { class: 'menu' }, h('summary', { 'aria-label': t('hooks.actions-of', { name: hook.title }) }, '⋯'),
+    h('div', { class: 'menu-body' },
+      h('button', { type: 'button', onclick: run(() => sendPing(hook)) }, t('hook.ping')),
+      h('a', { href: href(hook.place, ['hooks', hook.id, 'edit']) }, t('hook.edit')),
+      h('button', { type: 'button', onclick: run(() => setActive(hook, !hook.active)) }, t(hook.active ? 'hook.switch-off' : 'hook.switch-on')),
+      h('button', { type: 'button', class: 'danger-text', onclick: run(() => remove(hook)) }, t('hook.delete'))));
+}
+
+/** @param {import('../pure/paths.js').Place} place @param {string} id @param {AbortSignal} [signal] @returns {Promise<Hook>} */
+export async function loadHook(place, id, signal) {
+  return fromApi(await call(`${hooksApi(place)}/${encodeURIComponent(id)}`, { signal }), place);
+}

@@ -1,0 +1,150 @@
+// frame.js — what is around every screen: skip link, place, navigation, search, the reader's menu.
+
+import { href, isEventId, placeLabel } from '../pure/paths.js';
+import { fill, h, icon } from './dom.js';
+import { bindKeys, showKeys } from './keys.js';
+import { say } from './notice.js';
+import { go } from './router.js';
+import { currentSession, isAdmin, logOut } from './session.js';
+import { errorText } from './states.js';
+import { openSwitcher } from './switcher.js';
+import { LANGUAGES, currentLanguage, t, useLanguage } from './text.js';
+import { allThemes, currentTheme, useTheme } from './theme.js';
+
+/** @typedef {import('../pure/paths.js').Place} Place */
+
+const ORG_NAV = [['overview', []], ['hooks', ['hooks']], ['deliveries', ['deliveries']], ['events', ['events']],
+  ['replays', ['replays']], ['live', ['live']]];
+const PLACE_NAV = [['hooks', ['hooks']], ['events', ['events']]];
+/** What a screen belongs to in the navigation. */
+const SECTIONS = { attempt: 'hooks', event: 'events', explain: 'events', 'replay-new': 'replays' };
+
+/** The place that the navigation is about; it stays while a screen without one is shown. @type {Place|null} */
+let place = null;
+const header = h('header', { class: 'top' });
+const main = h('main', { id: 'main', tabindex: '-1' });
+const banner = h('div', { class: 'offline', role: 'status', hidden: true });
+
+/** @returns {Node[]} put once into the page */
+export function frame() {
+  fill(banner, icon('warning'), t('frame.offline'));
+  banner.hidden = navigator.onLine;
+  window.addEventListener('offline', () => { banner.hidden = false; });
+  window.addEventListener('online', () => { banner.hidden = true; });
+  bindKeys({
+    '/': () => /** @type {HTMLElement|null} */ (main.querySelector('.filters input') ?? header.querySelector('.search input'))?.focus(),
+    'g o': () => place && openSwitcher(place),
+    'g w': () => goTo([]), 'g h': () => goTo(['hooks']), 'g d': () => goTo(['deliveries']), 'g e': () => goTo(['events']),
+    'g r': () => goTo(['replays']), 'g l': () => goTo(['live']),
+  });
+  return [h('a', { class: 'skip', href: '#main' }, t('frame.skip')), banner, header, main];
+}
+
+/** @param {string[]} segments */
+function goTo(segments) {
+  if (place) go(href({ org: place.org, kind: 'org' }, segments));
+}
+
+/** @param {import('./router.js').Target} target @returns {HTMLElement} where its screen draws */
+export function frameFor(target) {
+  place = target.place ?? place;
+  header.hidden = target.screen === 'login';
+  if (target.screen !== 'login') drawHeader(target);
+  return main;
+}
+
+/** @param {import('./router.js').Target} target */
+function drawHeader(target) {
+  const section = SECTIONS[target.screen] ?? target.screen.split('-')[0].replace(/^hook$/, 'hooks');
+  fill(header,
+    h('a', { class: 'brand', href: '/dashboard' }, horn(), h('span', null, 'posthorn')),
+    place && switcherButton(place),
+    place && navigation(place, section),
+    place && searchBox(place),
+    h('button', { type: 'button', class: 'plain', 'aria-label': t('keys.title'), title: t('keys.title'), onclick: showKeys }, icon('help')),
+    menu(place));
+}
+
+function horn() {
+  const mark = icon('horn');
+  mark.setAttribute('class', 'icon brand-mark');
+  return mark;
+}
+
+/** @param {Place} at */
+function switcherButton(at) {
+  const label = placeLabel(at) || t('place.all');
+  return h('button', { type: 'button', class: 'switcher', 'aria-haspopup': 'dialog', onclick: () => openSwitcher(at) },
+    h('span', { class: 'unseen' }, t('place.switch')), h('strong', null, at.org), h('span', { class: 'quiet' }, label), icon('down'));
+}
+
+/** @param {Place} at @param {string} section */
+function navigation(at, section) {
+  const isProject = at.kind === 'akinon';
+  const org = isProject ? at : { org: at.org, kind: /** @type {'org'} */ ('org') };
+  const items = (isProject ? PLACE_NAV : ORG_NAV);
+  return h('nav', { 'aria-label': t('nav.main') }, h('ul', null, ...items.map(([name, segments]) => {
+    const target = name === 'hooks' ? at : org;
+    return h('li', null, h('a', { href: href(target, /** @type {string[]} */ (segments)),
+      'aria-current': name === section ? 'page' : null }, t(`nav.${name}`)));
+  })));
+}
+
+/** @param {Place} at */
+function searchBox(at) {
+  const input = h('input', { type: 'search', name: 'q', placeholder: t('search.hint'), 'aria-label': t('search.label'),
+    autocomplete: 'off', spellcheck: 'false' });
+  return h('form', { class: 'search', role: 'search', onsubmit: (event) => {
+    event.preventDefault();
+    const text = input.value.trim();
+    if (text === '') return;
+    input.value = '';
+    const org = at.kind === 'akinon' ? at : { org: at.org, kind: /** @type {'org'} */ ('org') };
+    go(isEventId(text) ? href(org, ['events', text.toLowerCase()]) : href(org, ['hooks'], { q: text }));
+  } }, icon('search'), input);
+}
+
+/** @param {Place|null} at */
+function menu(at) {
+  const session = currentSession();
+  const who = session?.admin ? t('menu.admin') : session?.scopes.join(', ') ?? '';
+  const details = h('details', { class: 'menu' },
+    h('summary', null, h('span', { class: 'unseen' }, t('menu.label')), who, icon('down')),
+    h('div', { class: 'menu-body' },
+      choice(t('menu.theme'), currentTheme(), allThemes().map((name) => [name, t(`theme.${name}`)]), useTheme),
+      choice(t('menu.language'), currentLanguage(), Object.entries(LANGUAGES), async (name) => {
+        await useLanguage(name, true);
+        location.reload();
+      }),
+      isAdmin() && at && at.kind !== 'akinon' && h('a', { href: href({ org: at.org, kind: 'org' }, ['tokens']) }, t('nav.tokens')),
+      isAdmin() && h('a', { href: '/dashboard/system' }, t('nav.system')),
+      at && h('a', { href: href(at, ['explain']) }, t('nav.explain')),
+      h('button', { type: 'button', onclick: leave }, t('menu.log-out')),
+      session?.version && h('p', { class: 'quiet' }, `posthorn ${session.version}`)));
+  details.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return;
+    details.open = false;
+    details.querySelector('summary')?.focus();
+  });
+  details.addEventListener('focusout', (event) => {
+    if (event.relatedTarget instanceof Node && !details.contains(event.relatedTarget)) details.open = false;
+  });
+  return details;
+}
+
+/**
+ * @param {string} label @param {string} now @param {[string, string][]} options @param {(name: string) => void} use
+ */
+function choice(label, now, options, use) {
+  return h('label', { class: 'menu-choice' }, label, h('select', { value: now,
+    onchange: (event) => use(event.target.value) }, ...options.map(([value, text]) => h('option', { value }, text))));
+}
+
+async function leave() {
+  try {
+    await logOut();
+    location.assign('/dashboard');
+  } catch (error) {
+    say(errorText(error), 'bad');
+  }
+}

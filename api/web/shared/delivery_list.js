@@ -1,0 +1,192 @@
+// delivery_list.js — a list of deliveries with its filter, of an organization or of one webhook. It is never asked for
+// again by itself: what is new is counted by the stream, and shown when the reader says so.
+
+import { pages } from '../page/client.js';
+import { fill, h } from '../page/dom.js';
+import { ago, badge, chip, row, select, table, time } from '../page/parts.js';
+import { note } from '../page/router.js';
+import { may } from '../page/session.js';
+import { empty, errorBox, region } from '../page/states.js';
+import { follow } from '../page/stream.js';
+import { t } from '../page/text.js';
+import { fromUs, pointInTime } from '../pure/duration.js';
+import { shortId } from '../pure/format.js';
+import { href, placeLabel, placeOfRow, queryText } from '../pure/paths.js';
+
+/**
+ * @typedef {import('../pure/paths.js').Place} Place
+ * @typedef {{place: Place, hook: string|null, api: string, segments: string[], query: URLSearchParams, signal: AbortSignal}} Options
+ *   api: of the list, without its query; segments: of the list's own address
+ * @typedef {{key: string, newest: any, attempts: any[]}} Delivery
+ */
+
+const STATES = ['delivered', 'retrying', 'dead', 'cancelled'];
+const CLASSES = ['dns', 'connect', 'tls', 'timeout', 'reset', 'protocol', 'status', 'blocked', 'gone', 'none'];
+const KEYS = ['state', 'error', 'kind', 'code', 'since', 'until', 'id'];
+const WANTED = 100;
+
+/** @param {any[]} rows newest first @returns {Delivery[]} one for each event and webhook, by its newest attempt */
+export function grouped(rows) {
+  /** @type {Map<string, Delivery>} */
+  const out = new Map();
+  for (const one of rows) {
+    const key = `${one.id} ${one.projectName ?? ''} ${one.stackName ?? one.envName ?? ''} ${one.hookName ?? ''}`;
+    const known = out.get(key);
+    if (known) known.attempts.unshift(one);
+    else out.set(key, { key, newest: one, attempts: [one] });
+  }
+  return [...out.values()];
+}
+
+/** @param {Object<string, string>} filter @returns {Object<string, string>} as the API has it */
+function apiFilter(filter) {
+  const now = Date.now();
+  return { ...filter, since: pointInTime(filter.since, now), until: pointInTime(filter.until, now) };
+}
+
+/** @param {Options} options @returns {HTMLElement} */
+export function deliveryList(options) {
+  const { api, query, signal, hook, place, segments } = options;
+  const filter = Object.fromEntries(KEYS.map((key) => [key, query.get(key) ?? '']));
+  const more = h('div', { class: 'after-list' });
+  const fresh = h('div', { class: 'fresh', role: 'status' });
+  const columns = deliveryColumns(hook === null);
+  /** @type {any[]} */
+  let rows = [];
+  const path = () => api + queryText({ limit: WANTED, ...apiFilter(filter) });
+  const list = region({ signal, lines: 8, load: () => pages(path(), { signal, wanted: WANTED }), draw: (first) => {
+    rows = first.rows;
+    fill(fresh);
+    countNew(options, filter, fresh, list.reload);
+    return draw(first.next);
+  } });
+  /** @param {string|null} next */
+  function draw(next) {
+    const { element, body } = table(t('nav.deliveries'), columns);
+    const show = (token) => {
+      fill(body, ...grouped(rows).map((one) => deliveryRow(one, options, columns)));
+      fill(more, rows.length > 0 && h('span', { class: 'quiet' }, t('deliveries.back-to'), ' ', time(rows[rows.length - 1].timestamp * 1000)), token && older(token, show));
+    };
+    show(next);
+    return rows.length > 0 || next ? [element, more] : empty(t('deliveries.empty'), h('p', null, t('deliveries.empty-how')));
+  }
+
+  /** @param {string} token @param {(token: string|null) => void} show */
+  function older(token, show) {
+    const button = h('button', { type: 'button', onclick: async () => {
+      button.disabled = true;
+      try {
+        const found = await pages(path(), { signal, token, wanted: WANTED });
+        rows = rows.concat(found.rows);
+        show(found.next);
+      } catch (error) {
+        if (!signal.aborted) fill(more, errorBox(error, () => show(token)));
+      }
+    } }, t('deliveries.older'));
+    return button;
+  }
+
+  const apply = () => {
+    note(href(place, segments, filter));
+    list.reload();
+  };
+  return h('div', null, h('div', { class: 'filter-row' }, filterBar(filter, apply, hook !== null),
+    h('div', { class: 'list-actions' }, fresh, may('write') && h('a', { class: 'button', href: replayHref(options, filter),
+      onclick: (event) => event.currentTarget.setAttribute('href', replayHref(options, filter)) }, t('deliveries.replay')))), list.element);
+}
+
+/** @param {Options} options @param {Object<string, string>} filter */
+function replayHref({ place, hook }, filter) {
+  const org = place.kind === 'akinon' ? place : { org: place.org, kind: /** @type {'org'} */ ('org') };
+  const at = hook ? { hook, project: place.kind === 'org' ? '' : place.project, name: place.name, in: place.kind } : {};
+  return href(org, ['replays', 'new'], { ...filter, state: filter.state || 'dead', ...at });
+}
+
+/**
+ * Counts what the stream tells since the list was drawn.
+ * @param {Options} options @param {Object<string, string>} filter @param {HTMLElement} fresh @param {() => void} reload
+ */
+function countNew({ api, signal }, filter, fresh, reload) {
+  if (filter.until || filter.id) return;
+  const turn = new AbortController();
+  signal.addEventListener('abort', () => turn.abort());
+  let n = 0;
+  let hasGap = false;
+  const tell = () => fill(fresh, n > 0 && h('button', { type: 'button', class: 'primary', onclick: () => {
+    turn.abort();
+    reload();
+  } }, t(hasGap ? 'deliveries.new-many' : 'deliveries.new', { n })));
+  follow({ stream: api.replace(/\/deliveries$/, '/tail'), list: api }, {
+    onBatch: ({ rows, more }) => {
+      const wanted = rows.filter((one) => isWanted(one, filter)).length;
+      n += wanted + (wanted > 0 ? more : 0);
+      tell();
+    },
+    onState: () => {},
+    onGap: () => { hasGap = true; },
+  }, turn.signal);
+}
+
+/** @param {string} kind @param {string} wanted kinds with commas; order.* is all that begin with order. */
+function isKind(kind, wanted) {
+  return wanted.split(',').map((k) => k.trim()).some((k) => (k.endsWith('*') ? kind.startsWith(k.slice(0, -1)) : kind === k));
+}
+
+/** @param {any} one a row of the stream @param {Object<string, string>} filter @returns {boolean} */
+export function isWanted(one, filter) {
+  if (filter.state && !filter.state.split(',').includes(one.state)) return false;
+  if (filter.error && !filter.error.split(',').includes(one.error?.class ?? 'none')) return false;
+  if (filter.code && String(one.responseCode) !== filter.code) return false;
+  return !filter.kind || isKind(one.kind, filter.kind);
+}
+
+/** @param {Object<string, string>} filter it is changed @param {() => void} apply @param {boolean} [hasId] */
+export function filterBar(filter, apply, hasId = false) {
+  const on = (key) => (event) => {
+    filter[key] = event.target.value.trim();
+    apply();
+  };
+  const any = /** @type {[string, string]} */ (['', t('filter.any')]);
+  const named = (names, prefix) => [any,
+    ...names.map((name) => /** @type {[string, string]} */ ([name, t(`${prefix}.${name}`)]))];
+  const text = (key, hint, size) => h('label', null, t(`filter.${key}`),
+    h('input', { type: 'text', name: key, value: filter[key], placeholder: hint, class: size, autocomplete: 'off', spellcheck: 'false', onchange: on(key) }));
+  return h('form', { class: 'filters', onsubmit: (event) => event.preventDefault() },
+    h('label', null, t('filter.state'), select(filter.state, named(STATES, 'state'), { name: 'state', onchange: on('state') })),
+    h('label', null, t('filter.error'), select(filter.error, named(CLASSES, 'class'), { name: 'error', onchange: on('error') })),
+    text('kind', 'order.*', ''), text('code', '503', 'short'),
+    filter.since !== undefined && text('since', '-24h', 'short'), filter.until !== undefined && text('until', t('filter.now'), 'short'),
+    hasId && text('id', t('filter.id-hint'), ''));
+}
+
+/** @param {boolean} hasHook */
+export function deliveryColumns(hasHook) {
+  return [{ title: t('chart.time') }, { title: t('attempt.event'), class: 'grow' },
+    ...(hasHook ? [{ title: t('format.raw'), class: 'grow' }] : []), { title: t('deliveries.state') },
+    { title: t('deliveries.attempts') }, { title: t('deliveries.duration'), class: 'number' }];
+}
+
+/** @param {any} one a row that names its webhook, or not @param {Place} place of the list @param {string|null} hook of the list
+ *  @returns {string|null} address of the attempt; null: its webhook is gone */
+export function rowHref(one, place, hook) {
+  const name = hook ?? one.hookName;
+  if (!name) return null;
+  const at = hook ? place : placeOfRow(place.org, one);
+  return href(at, ['hooks', name, 'deliveries', one.id, String(one.attempt)]);
+}
+
+/** @param {Delivery} delivery @param {{place: Place, hook: string|null}} options @param {any[]} columns */
+export function deliveryRow({ newest, attempts }, { place, hook }, columns) {
+  const link = rowHref(newest, place, hook);
+  const label = [h('span', { class: 'cut' }, newest.kind), h('span', { class: 'quiet code' }, shortId(newest.id))];
+  const wait = newest.state === 'retrying' && newest.nextAttemptAt ? h('span', { class: 'quiet' }, ago(newest.nextAttemptAt)) : null;
+  return row(columns, [
+    time(newest.timestamp * 1000),
+    link ? h('a', { class: 'row-link two', href: link }, label) : h('span', { class: 'two' }, label),
+    ...(hook === null ? [h('span', { class: 'two' }, newest.hookName ?? h('span', { class: 'quiet' }, t('deliveries.deleted')),
+      h('span', { class: 'quiet' }, placeLabel(placeOfRow(place.org, newest))))] : []),
+    badge(newest.state),
+    [h('span', { class: 'chips' }, ...attempts.slice(-6).map(chip)), wait],
+    fromUs(newest.timing.totalUs),
+  ]);
+}
