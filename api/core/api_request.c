@@ -23,6 +23,15 @@ void request_free(struct api_request *rq)
     free(rq);
 }
 
+bool request_is_allowed(struct api_request *rq)
+{
+    struct auth_grant grant;
+
+    if (rq->is_in_session != NULL)
+        return rq->is_in_session(rq);
+    return auth_grant_of(rq->api->auth, rq->grant.token_hash, &grant);
+}
+
 void request_answer(struct api_request *rq, unsigned status, struct str body)
 {
     struct http_response response = { .status = status, .body = body };

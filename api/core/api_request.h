@@ -89,6 +89,8 @@ struct api_request {
     struct route_match match;
     struct arena arena;      // memory that lives as long as the request
     struct auth_grant grant; // of its token; zeros if the route needs none
+    // Whether its session still allows something; NULL: it came with a token.
+    bool (*is_in_session)(struct api_request *rq);
     bool is_holder_known;
     uint64_t holder_no; // the result of request_holder(), if is_holder_known
     // A request is freed when its handler returns, unless one of these five is set:
@@ -122,6 +124,10 @@ void request_free(struct api_request *rq);
 
 // The login of the admin token. No organization can have this name.
 #define API_ADMIN_LOGIN "admin@posthorn"
+
+// Whether the token or the session that the request came with is still valid: for answers
+// that have no end. Do not call it within a read of a store.
+bool request_is_allowed(struct api_request *rq);
 
 // Answers with JSON.
 void request_answer(struct api_request *rq, unsigned status, struct str body);

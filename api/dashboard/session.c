@@ -110,11 +110,25 @@ bool session_grant(const struct api *api, const struct login *login,
     return out->is_admin || out->scopes != 0;
 }
 
+// Sets what the request's session allows. False: there is none, or it has ended.
+static bool find_grant(struct api_request *rq, struct auth_grant *out)
+{
+    const struct login *login = session_of(rq);
+
+    return login != NULL && session_grant(rq->api, login, out);
+}
+
+static bool is_in_session(struct api_request *rq)
+{
+    struct auth_grant grant;
+
+    return rq->api->config->dashboard && find_grant(rq, &grant);
+}
+
 bool session_check(struct api_request *rq, enum auth_scope scope)
 {
     const struct origin_facts facts = session_facts(rq);
     const char *fault = origin_fault(&facts);
-    const struct login *login;
 
     if (fault != NULL) {
         session_log_refusal(rq, "session refused", fault);
@@ -122,8 +136,8 @@ bool session_check(struct api_request *rq, enum auth_scope scope)
         return false;
     }
     rq->http->is_private = true;
-    login = session_of(rq);
-    if (login == NULL || !session_grant(rq->api, login, &rq->grant)) {
+    rq->is_in_session = is_in_session;
+    if (!find_grant(rq, &rq->grant)) {
         session_end(rq);
         auth_refuse(rq->api->auth, rq->http, ended);
         return false;

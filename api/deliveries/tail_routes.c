@@ -210,7 +210,7 @@ static void on_refresh(uv_timer_t *timer)
         if (t == NULL)
             return; // all have ended
         is_last = &t->node == last;
-        if (t->is_gone) {
+        if (t->is_gone || !request_is_allowed(t->rq)) {
             end(t);
         } else {
             list_push(&api->tails, &t->node);

@@ -107,8 +107,8 @@ class Pending:
 
     def __init__(self, port, method, path, token, headers="",
                  content_type="application/json"):
-        head = (f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n"
-                f"Authorization: token {token}\r\n"
+        known = f"Authorization: token {token}\r\n" if token else ""
+        head = (f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{known}"
                 f"Content-Type: {content_type}\r\n{headers}\r\n")
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.sendall(head.encode())

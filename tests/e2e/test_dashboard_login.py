@@ -16,7 +16,7 @@ import pytest
 
 from clock import DAY, HOUR, Clock
 from engine import BINARY, Reply
-from support import PATIENCE_S, ROOT, compact, wait_for
+from support import PATIENCE_S, ROOT, Pending, compact, wait_for
 from test_reach import can_make_namespaces
 
 COOKIE = re.compile(r"__Host-posthorn=([A-Za-z0-9_-]{43}); Path=/; Secure; HttpOnly; "
@@ -190,6 +190,23 @@ def test_logout(engine, visitor):
     for message in ('msg="login" by="admin token"', 'msg="logout" by="admin token"',
                     'msg="session refused" peer="127.0.0.1"'):
         assert message in log, message
+
+
+def test_who_follows_gets_no_more_after_logout(engine, visitor):
+    visitor.log_in()
+    other = Visitor(engine)
+    other.log_in()
+    cookies = [f"Cookie: __Host-posthorn={each.cookie}\r\nSec-Fetch-Site: same-origin\r\n"
+               for each in (visitor, other)]
+    mine, theirs = (Pending(engine.api_port, "GET", "/api/orgs/acme/tail", None, cookie)
+                    for cookie in cookies)
+    for each in (mine, theirs):
+        wait_for(lambda each=each: each.status() == 200, "it follows")
+    assert visitor.ask("DELETE", "/dashboard/session").status == 204
+    wait_for(lambda: mine.status() and mine.is_at_end(), "the answer ends")
+    assert not theirs.is_at_end()
+    for each in (mine, theirs):
+        each.close()
 
 
 def test_a_login_ends_the_session_that_the_browser_had(engine, visitor):

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from engine import BINARY
-from support import compact, wait_for
+from support import Pending, compact, wait_for
 
 ORG = "/api/orgs/acme"
 ID = "5f0c1a2b3c4d5e6f70819203"
@@ -158,6 +158,20 @@ def test_life_of_a_token(engine):
     assert engine.api("DELETE", path).status == 404
     assert engine.api("GET", f"{ORG}/hooks", token=token).status == 401
     assert engine.api("GET", f"{ORG}/tokens").json() == []
+
+
+def test_who_follows_with_a_revoked_token_gets_no_more(engine):
+    made = engine.api("POST", "/api/orgs/acme/tokens", {"scopes": ["read"]}).json()
+    followers = [Pending(engine.api_port, "GET", "/api/orgs/acme/tail", token)
+                 for token in (made["token"], engine.token)]
+    for each in followers:
+        wait_for(lambda each=each: each.status() == 200, "it follows")
+    assert engine.api("DELETE", f"/api/orgs/acme/tokens/{made['id']}").status == 204
+    revoked, other = followers
+    wait_for(lambda: revoked.status() and revoked.is_at_end(), "the answer ends")
+    assert not other.is_at_end()
+    for each in followers:
+        each.close()
 
 
 def test_revoked_everywhere_within_a_second(engine):
