@@ -12,7 +12,7 @@ void operations_healthz(struct api_request *rq);
 void operations_readyz(struct api_request *rq);
 void operations_metrics(struct api_request *rq);
 
-// --- backlog_routes.c: how it goes; both answer later ---
+// --- status_routes.c: how it goes; both answer later ---
 void status_get_org(struct api_request *rq); // with the path's organization
 void status_get_engine(struct api_request *rq);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// backlog_routes.c — how it goes: with an organization, with the engine.
+// status_routes.c — how it goes: with an organization, with the engine.
 //
 // What waits, dispatchers report once a second; counts of the engine are in its metrics.
 // What nobody counts is read from the shards, in slices: an organization's dead letters
