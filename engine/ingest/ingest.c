@@ -311,7 +311,7 @@ static void on_appended(struct append *a, enum err err)
     leave_if_drained(in);
 }
 
-// The disk has not answered in time.
+// The disk has not answered in time, or earlier posts are still being stored.
 static void on_patience_over(void *data)
 {
     struct post *p = data;
@@ -322,14 +322,14 @@ static void on_patience_over(void *data)
     p->request = NULL;
     if (event_log_take_back(in->log, &p->append)) {
         http_fail(r, 503, RETRY_AFTER,
-                  "the disk does not answer; nothing was stored, post again "
+                  "storing takes too long; nothing was stored, post again "
                   "later");
         post_free(p);
         leave_if_drained(in);
         return;
     }
     http_fail(r, 503, RETRY_AFTER,
-              "the disk does not answer, and whether the event is stored is "
+              "storing takes too long, and whether the event is stored is "
               "not known yet; post it again later: under the same id or "
               "Idempotency-Key it is stored once");
 }
