@@ -5,7 +5,7 @@ import { fill, h, icon } from './dom.js';
 import { bindKeys, showKeys } from './keys.js';
 import { say } from './notice.js';
 import { go } from './router.js';
-import { currentSession, isAdmin, logOut } from './session.js';
+import { currentSession, isAdmin, logOut, may } from './session.js';
 import { errorText } from './states.js';
 import { openSwitcher } from './switcher.js';
 import { LANGUAGES, currentLanguage, t, useLanguage } from './text.js';
@@ -118,7 +118,7 @@ function menu(at) {
       }),
       isAdmin() && at && at.kind !== 'akinon' && h('a', { href: href({ org: at.org, kind: 'org' }, ['tokens']) }, t('nav.tokens')),
       isAdmin() && h('a', { href: '/dashboard/system' }, t('nav.system')),
-      at && h('a', { href: href(at, ['explain']) }, t('nav.explain')),
+      at && may('write') && h('a', { href: href(at, ['explain']) }, t('nav.explain')),
       h('button', { type: 'button', onclick: leave }, t('menu.log-out')),
       session?.version && h('p', { class: 'quiet' }, `posthorn ${session.version}`)));
   details.addEventListener('keydown', (event) => {

@@ -13,6 +13,12 @@ let catalogue = {};
 let language = 'en';
 let plurals = new Intl.PluralRules('en');
 let numbers = new Intl.NumberFormat('en');
+/** Made once: to make one takes as long as a row of a list. @type {Intl.DateTimeFormat} */
+let clock;
+/** @type {Intl.DateTimeFormat} */
+let dayAndClock;
+/** @type {Intl.DateTimeFormat} */
+let full;
 
 /** @returns {string} what the reader chose before, or else what the browser asks for */
 export function wantedLanguage() {
@@ -27,6 +33,9 @@ export async function useLanguage(name, isChosen = false) {
   language = name;
   plurals = new Intl.PluralRules(name);
   numbers = new Intl.NumberFormat(name);
+  clock = new Intl.DateTimeFormat(name, CLOCK);
+  dayAndClock = new Intl.DateTimeFormat(name, { day: '2-digit', month: 'short', ...CLOCK });
+  full = new Intl.DateTimeFormat(name, { year: 'numeric', month: 'short', day: '2-digit', ...CLOCK, fractionalSecondDigits: 3, timeZoneName: 'short' });
   document.documentElement.lang = name;
 }
 
@@ -76,19 +85,17 @@ export function withTimes(text) {
   return text.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (time) => timeText(Date.parse(time)));
 }
 
+const CLOCK = /** @type {Intl.DateTimeFormatOptions} */ ({ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+
 /** @param {number} ms unix milliseconds @returns {string} with the day unless it is today */
 export function timeText(ms) {
   const date = new Date(ms);
-  const isToday = date.toDateString() === new Date().toDateString();
-  return date.toLocaleString(language, isToday
-    ? { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }
-    : { day: '2-digit', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+  return (date.toDateString() === new Date().toDateString() ? clock : dayAndClock).format(date);
 }
 
 /** @param {number} ms unix milliseconds @returns {string} day, time with milliseconds, offset */
 export function fullTime(ms) {
-  return new Date(ms).toLocaleString(language, { year: 'numeric', month: 'short', day: '2-digit', hour: '2-digit',
-    minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, timeZoneName: 'short', hourCycle: 'h23' });
+  return full.format(new Date(ms));
 }
 
 /** @param {number} ms unix milliseconds @returns {string} like "in 1 m 50 s" or "3 m ago" */

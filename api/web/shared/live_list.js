@@ -12,6 +12,7 @@ import { placeLabel, placeOfRow, queryText } from '../pure/paths.js';
 import { filterBar, isWanted, rowHref } from './delivery_list.js';
 
 const ROWS_MAX = 500; // on the page; older ones make room
+const DRAWN_MAX = 100; // rows of one paint: the page answers in between
 const RATE_MS = 5000; // over which attempts are counted
 
 /**
@@ -20,7 +21,7 @@ const RATE_MS = 5000; // over which attempts are counted
  */
 export function livePanel({ place, hook, stream, list, query, signal }) {
   const filter = { state: query.get('state') ?? '', error: query.get('error') ?? '', kind: query.get('kind') ?? '', code: query.get('code') ?? '' };
-  /** @type {{key: string, row: any}[]} newest first */
+  /** @type {{key: string, row: any, gap?: string}[]} newest first; row null: a gap */
   let shown = [];
   /** @type {{key: string, row: any}[]} while it is paused */
   let held = [];
@@ -35,7 +36,7 @@ export function livePanel({ place, hook, stream, list, query, signal }) {
   const known = new Set();
 
   const paint = () => {
-    keyed(body, shown, (one) => one.key, (one) => liveRow(one.row, place, hook));
+    keyed(body, shown, (one) => one.key, (one) => (one.row ? liveRow(one.row, place, hook) : h('li', { class: 'gap' }, one.gap)));
     fill(skipped, shown.length === 0 ? t('live.empty') : left > 0 && t('live.more', { n: left }));
   };
   const toggle = () => {
@@ -46,9 +47,10 @@ export function livePanel({ place, hook, stream, list, query, signal }) {
   };
   /** @param {{key: string, row: any}[]} rows newest first */
   const take = (rows) => {
-    shown = [...rows, ...shown];
-    left += Math.max(0, shown.length - ROWS_MAX);
-    shown.splice(ROWS_MAX).forEach((one) => known.delete(one.key));
+    shown = [...rows.slice(0, DRAWN_MAX), ...shown];
+    const gone = [...rows.slice(DRAWN_MAX), ...shown.splice(ROWS_MAX)];
+    left += gone.length;
+    gone.forEach((one) => known.delete(one.key));
     paint();
   };
   const onBatch = ({ rows, more }) => {
@@ -62,7 +64,10 @@ export function livePanel({ place, hook, stream, list, query, signal }) {
   };
   paint();
   follow({ stream, list }, { onBatch, onState: (now) => fill(state, badge(now === 'live' ? 'ok' : 'waiting').firstElementChild, ' ', t(`stream.${now}`)),
-    onGap: (n) => body.prepend(h('li', { class: 'gap' }, n === null ? t('live.gap') : t('live.gap-of', { n }))) }, signal);
+    onGap: (n) => {
+      shown = [{ key: `gap ${performance.now()}`, row: null, gap: n === null ? t('live.gap') : t('live.gap-of', { n }) }, ...shown];
+      paint();
+    } }, signal);
   const timer = setInterval(() => {
     recent = recent.filter((one) => performance.now() - one.at < RATE_MS);
     fill(rate, t('live.rate', { n: Math.round(recent.reduce((sum, one) => sum + one.n, 0) / (RATE_MS / 1000)) }));
@@ -71,7 +76,7 @@ export function livePanel({ place, hook, stream, list, query, signal }) {
   bindKeys({ p: toggle }, signal);
   return h('div', { class: 'live' }, h('div', { class: 'filter-row' }, filterBar(filter, () => {
     note(location.pathname + queryText(filter));
-    shown = shown.filter(({ row }) => isWanted(row, filter));
+    shown = shown.filter(({ row }) => row === null || isWanted(row, filter));
     paint();
   }), h('div', { class: 'list-actions' }, state, rate, pause)), skipped, body);
 }
