@@ -9,11 +9,11 @@ from dashboard_world import World, SETTINGS
 from engine import Engine
 from support import wait_for
 
-__all__ = ["browser"] # a fixture
+__all__ = ["browser"]  # a fixture
 
 EVENTS = 2000
-SHOWN_MAX = 500 # rows on the page
-ANSWER_MAX_MS = 500 # of the page to a reader, however busy this machine is
+SHOWN_MAX = 500  # rows on the page
+ANSWER_MAX_MS = 500  # of the page to a reader, however busy this machine is
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,12 @@ def test_tabs_share_one_stream(window, world):
     tabs = [window.page, window.context.new_page(), window.context.new_page()]
     streams = []
     for tab in tabs:
-        tab.on("request", lambda request, tab=tab: streams.append(tab) if request.url.endswith("/tail") else None)
+        tab.on(
+            "request",
+            lambda request, tab=tab: (
+                streams.append(tab) if request.url.endswith("/tail") else None
+            ),
+        )
         follow(tab)
     event = world.engine.post_event("order.shared", {"number": 1})
     for tab in tabs:
@@ -69,9 +74,14 @@ def test_the_page_answers_while_much_happens(window, world):
             before = now;
         }, 20);
     }""")
-    world.engine.post_batch([{"kind": "order.many", "payload": {"number": i}} for i in range(EVENTS)])
+    world.engine.post_batch(
+        [{"kind": "order.many", "payload": {"number": i}} for i in range(EVENTS)]
+    )
     page.get_by_text("more are not shown.").wait_for()
-    wait_for(lambda: world.engine.metrics() and len(world.receiver.got("/ok")) >= EVENTS, "all are sent")
+    wait_for(
+        lambda: world.engine.metrics() and len(world.receiver.got("/ok")) >= EVENTS,
+        "all are sent",
+    )
     page.wait_for_timeout(500)
     assert 0 < page.locator(".live-list > li").count() <= SHOWN_MAX
     assert page.evaluate("window.longest") <= ANSWER_MAX_MS
@@ -88,20 +98,34 @@ def test_a_gap_is_said_where_it_is(window, world):
     page.get_by_role("link", name=f"order.before {first[:8]}").wait_for()
     # As a browser says of a tab that another one covers, and that is shown again.
     for is_hidden in ("true", "false"):
-        page.evaluate(f"Object.defineProperty(document, 'hidden', {{ configurable: true, value: {is_hidden} }});"
-                      "document.dispatchEvent(new Event('visibilitychange'))")
-        page.get_by_text("Stopped while hidden" if is_hidden == "true" else "Here something may be missing").first.wait_for()
+        page.evaluate(
+            f"Object.defineProperty(document, 'hidden', {{ configurable: true, value: {is_hidden} }});"
+            "document.dispatchEvent(new Event('visibilitychange'))"
+        )
+        page.get_by_text(
+            "Stopped while hidden" if is_hidden == "true" else "Here something may be missing"
+        ).first.wait_for()
     page.locator(".list-actions").get_by_text("Live").wait_for()
     last = world.engine.post_event("order.behind", {"number": 1})
     page.get_by_role("link", name=f"order.behind {last[:8]}").wait_for()
     lines = page.get_by_role("list", name="Live").inner_text()
-    assert lines.index("order.behind") < lines.index("Here something") < lines.index("order.before")
+    assert (
+        lines.index("order.behind")
+        < lines.index("Here something")
+        < lines.index("order.before")
+    )
 
 
 def test_a_stream_that_is_refused_is_replaced_by_questions(window, world):
     page = window.page
-    page.route("**/tail", lambda route: route.fulfill(status=429, content_type="application/json",
-                                                      body='{"code":429,"message":"no stream is free"}'))
+    page.route(
+        "**/tail",
+        lambda route: route.fulfill(
+            status=429,
+            content_type="application/json",
+            body='{"code":429,"message":"no stream is free"}',
+        ),
+    )
     page.goto("/dashboard/o/acme/live")
     page.get_by_text("No stream is free: asked every 5 s").wait_for()
     event = world.engine.post_event("order.asked", {"number": 1})

@@ -18,7 +18,7 @@ from conftest import running
 from dashboard_world import HOSTILE, SETTINGS, World
 from engine import Engine
 
-__all__ = ["browser"] # a fixture
+__all__ = ["browser"]  # a fixture
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 SIZES = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}
@@ -67,7 +67,9 @@ def windows(browser, world):
 
     def get(theme, size):
         if (theme, size) not in made:
-            made[theme, size] = Window(browser, world.engine, viewport=SIZES[size], color_scheme=theme)
+            made[theme, size] = Window(
+                browser, world.engine, viewport=SIZES[size], color_scheme=theme
+            )
             made[theme, size].log_in()
             made[theme, size].page.get_by_role("heading", name="acme").wait_for()
         return made[theme, size]
@@ -83,7 +85,9 @@ def address(world, path):
     prefix = "/dashboard/o/acme"
     if path == "/hooks/deploys/edit":
         prefix += "/s/website/prod"
-    return prefix + path.format(attempt=f"/hooks/crm/deliveries/{world.event}/1", event=world.event)
+    return prefix + path.format(
+        attempt=f"/hooks/crm/deliveries/{world.event}/1", event=world.event
+    )
 
 
 def settle(page):
@@ -96,7 +100,9 @@ def judge(page, name):
     """Axe, and the width; and a picture."""
     found = Axe().run(page, options=RULES)
     assert found.violations_count == 0, found.generate_report()
-    too_wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    too_wide = page.evaluate(
+        "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    )
     assert not too_wide, f"{name} is scrolled sideways"
     if SHOTS:
         pathlib.Path(SHOTS).mkdir(parents=True, exist_ok=True)
@@ -118,13 +124,21 @@ WAYS = [("light", "wide"), ("dark", "narrow"), ("light", "narrow"), ("dark", "wi
 def test_a_screen(request, windows, world, i):
     """Once, each in another way than its neighbours; with --long in all ways."""
     name, path, text = SCREENS[i]
-    for theme, size in WAYS if request.config.getoption("--long") or SHOTS else [WAYS[i % len(WAYS)]]:
+    for theme, size in (
+        WAYS if request.config.getoption("--long") or SHOTS else [WAYS[i % len(WAYS)]]
+    ):
         look(windows(theme, size), address(world, path), text, f"{name}-{theme}-{size}")
 
 
-EMPTY = [("", "Nothing was sent in this time."), ("/hooks", "No webhook yet."), ("/deliveries", "No delivery matches."),
-         ("/events", "No event was delivered yet."), ("/replays", "No replay in the last week."),
-         ("/replays/new?state=dead", "nothing would be sent"), ("/explain", "Kind of the event")]
+EMPTY = [
+    ("", "Nothing was sent in this time."),
+    ("/hooks", "No webhook yet."),
+    ("/deliveries", "No delivery matches."),
+    ("/events", "No event was delivered yet."),
+    ("/replays", "No replay in the last week."),
+    ("/replays/new?state=dead", "nothing would be sent"),
+    ("/explain", "Kind of the event"),
+]
 
 
 @pytest.mark.parametrize("path, text", EMPTY, ids=[path or "overview" for path, _ in EMPTY])
@@ -133,26 +147,61 @@ def test_nothing_is_there(windows, path, text):
     look(windows("dark", "wide"), f"/dashboard/o/nobody{path}", text, f"empty{name}")
 
 
-STATES = [(403, "This session may not do that."), (404, "There is no such thing, or it is not yours."),
-          (410, "The payload is past retention."), (429, "Too many requests."), (503, "The server cannot answer just now.")]
+STATES = [
+    (403, "This session may not do that."),
+    (404, "There is no such thing, or it is not yours."),
+    (410, "The payload is past retention."),
+    (429, "Too many requests."),
+    (503, "The server cannot answer just now."),
+]
 # Pairwise: each state with two screens, each of these with its own way to ask.
-SAMPLE = [(path, api, *STATES[(i * 2 + j) % len(STATES)]) for i, (path, api) in enumerate([
-    ("/hooks", "**/hooks?*"), ("/deliveries", "**/deliveries?*"), ("/events/{event}", "**/api/**/events/*"),
-    ("/hooks/crm", "**/hooks/crm"), ("/replays", "**/api/**/replays"), ("", "**/stats/series*")]) for j in range(2)]
+SAMPLE = [
+    (path, api, *STATES[(i * 2 + j) % len(STATES)])
+    for i, (path, api) in enumerate(
+        [
+            ("/hooks", "**/hooks?*"),
+            ("/deliveries", "**/deliveries?*"),
+            ("/events/{event}", "**/api/**/events/*"),
+            ("/hooks/crm", "**/hooks/crm"),
+            ("/replays", "**/api/**/replays"),
+            ("", "**/stats/series*"),
+        ]
+    )
+    for j in range(2)
+]
 
 
-@pytest.mark.parametrize("path, api, status, text", SAMPLE, ids=[f"{path or 'overview'}-{status}" for path, _, status, _ in SAMPLE])
+@pytest.mark.parametrize(
+    "path, api, status, text",
+    SAMPLE,
+    ids=[f"{path or 'overview'}-{status}" for path, _, status, _ in SAMPLE],
+)
 def test_what_the_server_refuses(windows, world, path, api, status, text):
     window = windows("light", "narrow")
     page = window.page
-    page.route(api, lambda route: route.fulfill(status=status, headers={"Retry-After": "9"}, content_type="application/json",
-               body=json.dumps({"code": status, "message": "because of this"})) if "/api/" in route.request.url else route.continue_())
+    page.route(
+        api,
+        lambda route: (
+            route.fulfill(
+                status=status,
+                headers={"Retry-After": "9"},
+                content_type="application/json",
+                body=json.dumps({"code": status, "message": "because of this"}),
+            )
+            if "/api/" in route.request.url
+            else route.continue_()
+        ),
+    )
     page.goto(address(world, path))
     page.get_by_role("alert").get_by_text(text).first.wait_for()
     page.get_by_text("because of this").first.wait_for()
     judge(page, f"refused-{status}{re.sub(r'[^a-z]+', '-', path)}")
     page.unroute(api)
-    window.faults[:] = [fault for fault in window.faults if "the server responded with a status of 503" not in fault]
+    window.faults[:] = [
+        fault
+        for fault in window.faults
+        if "the server responded with a status of 503" not in fault
+    ]
     page.get_by_role("button", name=re.compile("^Try again")).first.press("Enter")
     page.get_by_role("alert").first.wait_for(state="detached")
 
@@ -182,7 +231,7 @@ def test_the_server_is_away_and_comes_back(windows):
     page.get_by_role("alert").first.wait_for()
     judge(page, "offline")
     window.context.set_offline(False)
-    window.faults.clear() # what the browser says of it
+    window.faults.clear()  # what the browser says of it
     page.get_by_text("You are offline.").wait_for(state="hidden")
     page.get_by_role("button", name=re.compile("^Try again")).first.press("Enter")
     page.get_by_role("heading", name="Events of the newest deliveries").wait_for()
@@ -243,7 +292,12 @@ def test_german(browser, world):
     assert page.evaluate("document.documentElement.lang") == "de"
     judge(page, "german-overview")
     look(window, address(world, "{attempt}"), "Erstes Byte", "german-attempt")
-    look(window, address(world, "/hooks/new?type=slack"), "Webhook-URL von Slack", "german-create")
+    look(
+        window,
+        address(world, "/hooks/new?type=slack"),
+        "Webhook-URL von Slack",
+        "german-create",
+    )
     window.close()
 
 
@@ -257,14 +311,23 @@ def test_a_very_wide_screen(browser, world):
 
 # --- bytes of others ---
 
-HOSTILE_PAGES = ["/hooks", "/hooks/odd", "/hooks/odd/settings", "/hooks/odd/edit", "/deliveries", "/live"]
+HOSTILE_PAGES = [
+    "/hooks",
+    "/hooks/odd",
+    "/hooks/odd/settings",
+    "/hooks/odd/edit",
+    "/deliveries",
+    "/live",
+]
 
 
 def test_bytes_of_others_are_text(windows, world):
     window = windows("light", "wide")
     page = window.page
     odd = world.engine.deliveries(world.hooks["odd"])[0]
-    paths = HOSTILE_PAGES + [f"/hooks/odd/deliveries/{odd['id']}/1?tab={tab}" for tab in ("request", "response")]
+    paths = HOSTILE_PAGES + [
+        f"/hooks/odd/deliveries/{odd['id']}/1?tab={tab}" for tab in ("request", "response")
+    ]
     for path in [*paths, f"/events/{odd['id']}"]:
         page.goto(f"/dashboard/o/acme{path}")
         settle(page)
@@ -285,6 +348,8 @@ def test_secrets_are_nowhere_in_the_page(windows, world):
     for path in ("/hooks/orders-eu/settings", "/hooks/orders-eu"):
         page.goto(f"/dashboard/o/acme{path}")
         settle(page)
-        stored = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+        stored = page.evaluate(
+            "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"
+        )
         assert world.engine.token not in stored + page.content()
         assert "whsec_" not in stored + page.content()

@@ -15,7 +15,7 @@ from dashboard_world import SECRET, SETTINGS, World
 from engine import Engine
 from support import PATIENCE_S, wait_for
 
-__all__ = ["browser"] # a fixture
+__all__ = ["browser"]  # a fixture
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,9 @@ def test_where_the_time_went(hands):
     times = hands.page.get_by_role("table", name="Where the time went")
     assert times.get_by_role("rowheader").all_inner_texts()[0] == "Queue"
     assert times.get_by_role("rowheader").all_inner_texts()[-1] == "Total"
-    assert re.search(r"\d (µs|ms)", times.get_by_role("row", name=re.compile("^Total")).inner_text())
+    assert re.search(
+        r"\d (µs|ms)", times.get_by_role("row", name=re.compile("^Total")).inner_text()
+    )
     assert times.locator("rect.fill").count() >= 1
 
 
@@ -121,21 +123,28 @@ def test_the_request_as_curl(hands, world):
     hands.find("status", None, exact=False)
     command = wait_for(lambda: page.evaluate("navigator.clipboard.readText()"), "a command")
     before = len(world.receiver.got("/ok"))
-    subprocess.run(["sh"], input=command.encode(), check=True, timeout=PATIENCE_S, capture_output=True,
-                   env={**os.environ, "AUTHORIZATION": "Bearer s3cret-of-orders"})
+    subprocess.run(
+        ["sh"],
+        input=command.encode(),
+        check=True,
+        timeout=PATIENCE_S,
+        capture_output=True,
+        env={**os.environ, "AUTHORIZATION": "Bearer s3cret-of-orders"},
+    )
     copy = world.receiver.wait(before + 1, "/ok")[-1]
     sent = next(one for one in world.receiver.got("/ok") if one.id == copy.id)
     assert copy.body == sent.body and copy is not sent
     names = {"host", "content-length", "connection", "expect"}
-    assert ({k: v for k, v in copy.headers.items() if k not in names}
-            == {k: v for k, v in sent.headers.items() if k not in names})
+    assert {k: v for k, v in copy.headers.items() if k not in names} == {
+        k: v for k, v in sent.headers.items() if k not in names
+    }
 
 
 def test_the_signature_is_checked_in_the_page(hands, world):
     page = hands.page
     open_dead(hands)
     hands.press("tab", "Request")
-    page.keyboard.press("ArrowLeft") # round the end
+    page.keyboard.press("ArrowLeft")  # round the end
     hands.type("Secret of the webhook", SECRET)
     page.keyboard.press("Enter")
     page.get_by_text("fits this secret").first.wait_for()
@@ -168,7 +177,9 @@ def test_a_replay_with_its_preview(hands, world):
 
 def test_a_replay_is_watched_and_cancelled(hands, world):
     page = hands.page
-    reply = world.engine.api("POST", f"{world.hooks['orders-eu']}/replay", {"state": "delivered", "ratePerSecond": 1})
+    reply = world.engine.api(
+        "POST", f"{world.hooks['orders-eu']}/replay", {"state": "delivered", "ratePerSecond": 1}
+    )
     assert reply.status == 202, reply
     hands.press("link", "Replays", within=page.get_by_role("navigation", name="Main"))
     assert hands.presses <= 1
@@ -201,7 +212,7 @@ def test_a_new_delivery_is_counted_not_shown(hands, world):
     page.keyboard.press("d")
     hands.find("heading", "Deliveries")
     page.get_by_role("table").wait_for()
-    page.wait_for_timeout(300) # the stream begins where it is opened
+    page.wait_for_timeout(300)  # the stream begins where it is opened
     world.engine.post_event("order.counted", {"number": 1})
     button = hands.find("button", "1 new")
     assert page.get_by_text("order.counted").count() == 0
@@ -227,8 +238,11 @@ def test_a_secret_is_rotated(hands, world):
     before = len(world.receiver.got("/ok"))
     world.engine.post_event("order.signed", {"number": 1})
     request = world.receiver.wait(before + 1, "/ok")[-1]
-    assert request.headers["pulumi-webhook-signature"] == hmac.new(secret.encode(), request.body, hashlib.sha256).hexdigest()
-    assert len(request.headers["webhook-signature"].split()) == 2 # the old one, too
+    assert (
+        request.headers["pulumi-webhook-signature"]
+        == hmac.new(secret.encode(), request.body, hashlib.sha256).hexdigest()
+    )
+    assert len(request.headers["webhook-signature"].split()) == 2  # the old one, too
 
 
 def test_why_an_event_did_not_match(hands, world):
@@ -240,14 +254,19 @@ def test_why_an_event_did_not_match(hands, world):
     hooks = hands.region("Which webhooks want it")
     assert hands.presses <= 2
     wants = hooks.get_by_role("listitem").filter(has=page.get_by_role("link", name="crm"))
-    not_wanted = hooks.get_by_role("listitem").filter(has=page.get_by_role("link", name="billing"))
+    not_wanted = hooks.get_by_role("listitem").filter(
+        has=page.get_by_role("link", name="billing")
+    )
     assert "wants it" in wants.inner_text()
     assert "does not" in not_wanted.inner_text() and "filters" in not_wanted.inner_text()
 
 
-TYPES = [("raw", "Payload URL", "/new"), ("ms_teams", "Microsoft Teams webhook URL", "/new"),
-         ("slack", "Slack webhook URL", "https://hooks.slack.com/services/T/B/x"),
-         ("pulumi_deployments", "Stack to deploy", "website/prod")]
+TYPES = [
+    ("raw", "Payload URL", "/new"),
+    ("ms_teams", "Microsoft Teams webhook URL", "/new"),
+    ("slack", "Slack webhook URL", "https://hooks.slack.com/services/T/B/x"),
+    ("pulumi_deployments", "Stack to deploy", "website/prod"),
+]
 
 
 @pytest.mark.parametrize("kind, label, url", TYPES, ids=[kind for kind, *_ in TYPES])
@@ -255,13 +274,27 @@ def test_a_webhook_of_each_type_is_made(hands, world, kind, label, url):
     page = hands.page
     url = world.receiver.url(url) if url.startswith("/") else url
     api = "/api/orgs/acme/hooks"
-    if kind == "pulumi_deployments": # only at a stack or an environment
-        assert page.goto("/dashboard/o/acme/hooks/new") and hands.find("radio", re.compile("Deployment")).is_disabled()
+    if kind == "pulumi_deployments":  # only at a stack or an environment
+        assert (
+            page.goto("/dashboard/o/acme/hooks/new")
+            and hands.find("radio", re.compile("Deployment")).is_disabled()
+        )
         api = "/api/stacks/acme/website/prod/hooks"
         page.goto("/dashboard/o/acme/s/website/prod")
     hands.press("link", "Webhooks", within=page.get_by_role("navigation", name="Main"))
     hands.press("link", "Create webhook")
-    hands.press("radio", re.compile({"raw": "^Webhook", "ms_teams": "Teams", "slack": "Slack", "pulumi_deployments": "Deployment"}[kind]), key="Space")
+    hands.press(
+        "radio",
+        re.compile(
+            {
+                "raw": "^Webhook",
+                "ms_teams": "Teams",
+                "slack": "Slack",
+                "pulumi_deployments": "Deployment",
+            }[kind]
+        ),
+        key="Space",
+    )
     hands.type("Display name", f"made {kind}")
     hands.type("Name", f"made-{kind}")
     hands.type(label, url)
@@ -290,8 +323,12 @@ def test_a_webhook_of_akinon_is_made(hands, world):
     hands.press("button", "Create and ping")
     hands.find("heading", re.compile("^ping"))
     assert "Delivered: the receiver answered 200" in hands.region("Why").inner_text()
-    made = world.engine.api("GET", f"/organizations/{'5f' * 12}/projects/{'6a' * 12}/settings/webhooks").json()
-    assert [(one["name"], one["events"]) for one in made] == [("Build watcher", ["deployment.build.created"])]
+    made = world.engine.api(
+        "GET", f"/organizations/{'5f' * 12}/projects/{'6a' * 12}/settings/webhooks"
+    ).json()
+    assert [(one["name"], one["events"]) for one in made] == [
+        ("Build watcher", ["deployment.build.created"])
+    ]
     hands.press("link", "Webhooks", within=page.get_by_role("navigation", name="Main"))
     hands.press("link", "Build watcher")
     hands.region("Status").get_by_text("ok").wait_for()
@@ -304,19 +341,26 @@ def test_a_wrong_form_says_where(hands, world):
     page.goto("/dashboard/o/acme/hooks/new")
     hands.type("Display name", "x")
     hands.type("Payload URL", "ftp://nowhere")
-    page.keyboard.press("Tab") # judged without being made
+    page.keyboard.press("Tab")  # judged without being made
     page.get_by_text("the URL must begin with https:// or http://").wait_for()
     hands.press("button", "Create")
     page.get_by_role("alert").wait_for()
     field = page.get_by_label("Payload URL", exact=True)
     page.locator("input[name=url]:focus").wait_for()
-    assert field.get_attribute("aria-invalid") == "true" and field.input_value() == "ftp://nowhere"
+    assert (
+        field.get_attribute("aria-invalid") == "true" and field.input_value() == "ftp://nowhere"
+    )
 
 
 def test_a_change_sends_what_differs(hands, world):
     page = hands.page
     sent = []
-    page.on("request", lambda request: sent.append(request.post_data_json) if request.method == "PATCH" else None)
+    page.on(
+        "request",
+        lambda request: (
+            sent.append(request.post_data_json) if request.method == "PATCH" else None
+        ),
+    )
     page.goto("/dashboard/o/acme/hooks/billing/edit")
     field = page.get_by_label("Display name", exact=True)
     field.focus()
@@ -366,7 +410,15 @@ def test_a_reader_is_offered_nothing_to_change(browser, world):
     page.get_by_role("heading", name="orders-eu").wait_for()
     page.get_by_role("link", name=re.compile("order.created")).first.press("Enter")
     page.get_by_role("region", name="Why").wait_for()
-    for name in ("Ping", "Redeliver", "Edit", "Pause", "Create webhook", "Replay these…", "Tokens"):
+    for name in (
+        "Ping",
+        "Redeliver",
+        "Edit",
+        "Pause",
+        "Create webhook",
+        "Replay these…",
+        "Tokens",
+    ):
         assert page.get_by_role("button", name=name).count() == 0
         assert page.get_by_role("link", name=name).count() == 0
     window.close()
