@@ -114,6 +114,22 @@ def test_two_attempts_are_compared(hands):
     assert "with=1" in page.url
 
 
+def test_an_attempt_is_compared_with_one_that_arrived(hands, world):
+    page = hands.page
+    page.goto(f"/dashboard/o/acme/hooks/orders-eu/deliveries/{world.event}/1")
+    hands.find("heading", re.compile("^order.created"))
+    page.get_by_text("Compare", exact=True).press("Enter")
+    hands.press("button", "The newest that was delivered")
+    hands.find("heading", "Compare attempts")
+    newest = world.engine.deliveries(world.hooks["orders-eu"], "?state=delivered&limit=1")[0]
+    kinds = page.get_by_role("row", name=re.compile("^Pulumi-Webhook-Id"))
+    assert newest["id"] in kinds.inner_text() and world.event in kinds.inner_text()
+    page.goto(f"/dashboard/o/acme/hooks/crm/deliveries/{world.event}/1")
+    page.get_by_text("Compare", exact=True).press("Enter")
+    hands.press("button", "The newest that was delivered")
+    page.get_by_text("Nothing was ever delivered to this webhook.").wait_for()
+
+
 def test_the_request_as_curl(hands, world):
     page = hands.page
     hands.press("link", "Webhooks", within=page.get_by_role("navigation", name="Main"))

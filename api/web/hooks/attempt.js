@@ -4,7 +4,7 @@
 import { call, page } from '../page/client.js';
 import { fill, h } from '../page/dom.js';
 import { bindKeys } from '../page/keys.js';
-import { confirmed } from '../page/notice.js';
+import { confirmed, say } from '../page/notice.js';
 import { badge, chip, copy, copyButton, pageHead, time } from '../page/parts.js';
 import { go } from '../page/router.js';
 import { may } from '../page/session.js';
@@ -101,10 +101,18 @@ function head(shown, back) {
 /** @param {Shown} shown */
 function compareMenu(shown) {
   const others = shown.attempts.filter((one) => one.attempt !== shown.attempt.attempt && !one.reason);
-  if (others.length === 0) return null;
-  if (others.length === 1) return h('a', { class: 'button', href: attemptAddress(shown, shown.attempt, { with: String(others[0].attempt) }) }, t('attempt.compare'));
-  return h('details', { class: 'menu' }, h('summary', null, t('attempt.compare')), h('div', { class: 'menu-body' }, ...others.map((one) =>
-    h('a', { href: attemptAddress(shown, shown.attempt, { with: String(one.attempt) }) }, t('attempt.title', { n: one.attempt }), ' ', chip(one)))));
+  return h('details', { class: 'menu' }, h('summary', null, t('attempt.compare')), h('div', { class: 'menu-body' },
+    ...others.map((one) => h('a', { href: attemptAddress(shown, shown.attempt, { with: String(one.attempt) }) }, t('attempt.title', { n: one.attempt }), ' ', chip(one))),
+    h('button', { type: 'button', onclick: () => compareGood(shown) }, t('attempt.compare-good'))));
+}
+
+/** With the newest attempt that the webhook's receiver took. @param {Shown} shown */
+function compareGood(shown) {
+  return attempted(async () => {
+    const { rows: [good] } = await page(`${shown.api}/deliveries?state=delivered&limit=1`, {});
+    if (good) go(attemptAddress(shown, shown.attempt, { with: `${good.id}/${good.attempt}` }));
+    else say(t('attempt.never-good'), 'bad');
+  });
 }
 
 /** In words: what came of it, how the others went, what happens next. @param {Shown} shown */

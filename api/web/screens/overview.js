@@ -81,7 +81,7 @@ function attention(hooks) {
 function running(rows, org) {
   const active = rows.filter((one) => one.replay.state === 'running');
   if (active.length === 0) return null;
-  return [h('h2', null, t('overview.replays')), h('ul', { class: 'attention' }, ...active.map(({ hookName, replay }) => {
+  return [h('h2', null, t('overview.replays')), h('ul', { class: 'attention running' }, ...active.map(({ hookName, replay }) => {
     const done = replay.delivered + replay.dead + (replay.cancelled ?? 0);
     const label = t('hooks.count', { n: done, all: replay.matched });
     return h('li', null, h('div', { class: 'progress' }, meter(done, replay.matched, label), h('span', { class: 'number' }, label)),
