@@ -300,6 +300,8 @@ def test_german(browser, world):
     assert page.evaluate("document.documentElement.lang") == "de"
     judge(page, "german-overview")
     look(window, address(world, "{attempt}"), "Erstes Byte", "german-attempt")
+    times = page.get_by_role("table", name="Wohin die Zeit ging").inner_text()
+    assert re.search(r"\d (µs|ms)", times) and not re.search(r"\d\.\d", times)
     look(
         window,
         address(world, "/hooks/new?type=slack"),

@@ -9,7 +9,7 @@ import { badge, chip, copy, copyButton, pageHead, time } from '../page/parts.js'
 import { go } from '../page/router.js';
 import { may } from '../page/session.js';
 import { empty, region, skeleton } from '../page/states.js';
-import { t } from '../page/text.js';
+import { local, t } from '../page/text.js';
 import { waterfall } from '../page/waterfall.js';
 import { shortId } from '../pure/format.js';
 import { href, hookApi, placeLabel } from '../pure/paths.js';
@@ -123,7 +123,7 @@ function why({ attempt, attempts, api, context: { signal } }) {
     draw: ({ rows }) => (attempt.error ? h('p', null, othersText(attempt, rows)) : null) });
   const then = next(newest, Date.now());
   return h('section', { class: `panel why ${attempt.error ? 'bad' : 'good'}`, 'aria-label': t('attempt.why') },
-    h('p', { class: 'why-first' }, h('strong', null, t(key, values))),
+    h('p', { class: 'why-first' }, h('strong', null, t(key, values && { ...values, total: local(String(values.total ?? '')) }))),
     attempt.error && !attempt.reason && h('p', { class: 'code' }, attempt.error.message),
     more.element, h('p', null, t(then.key, then.values)));
 }

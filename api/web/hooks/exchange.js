@@ -6,8 +6,8 @@ import { fill, h } from '../page/dom.js';
 import { badge, copyButton, download, field, textBlock } from '../page/parts.js';
 import { note } from '../page/router.js';
 import { region } from '../page/states.js';
-import { t } from '../page/text.js';
-import { bytesText, headerValue, parseHeaders, prettyJson, visible } from '../pure/format.js';
+import { bytesText, t } from '../page/text.js';
+import { headerValue, parseHeaders, prettyJson, visible } from '../pure/format.js';
 import { check } from '../pure/signature.js';
 
 const TABS = ['request', 'response', 'signature'];

@@ -1,9 +1,8 @@
 // chart.js — pictures of numbers as SVG, each with the same numbers as a table.
 
-import { fromUs } from '../pure/duration.js';
 import { linePath, logScale, logTicks, ticks } from '../pure/series.js';
 import { h, s } from './dom.js';
-import { currentLanguage, number, t } from './text.js';
+import { currentLanguage, fromUs, number, t } from './text.js';
 
 /** @typedef {{name: string, class: string, values: (number|null)[]}} Line */
 

@@ -1,6 +1,7 @@
 // text.js — the words of the page: t('key', {values}), and numbers and times in the reader's way.
 
-import { fromSeconds } from '../pure/duration.js';
+import * as duration from '../pure/duration.js';
+import * as format from '../pure/format.js';
 
 /** @typedef {string|{one: string, other: string}} Entry */
 
@@ -47,6 +48,26 @@ export function currentLanguage() {
 /** @param {number} value @returns {string} like 1,204 */
 export function number(value) {
   return numbers.format(value);
+}
+
+/** @param {string} text with decimals as programs have them @returns {string} as the language has them */
+export function local(text) {
+  return text.replace(/(\d)\.(\d)/g, `$1${(1.5).toLocaleString(language)[1]}$2`);
+}
+
+/** @param {number} us microseconds @returns {string} */
+export function fromUs(us) {
+  return local(duration.fromUs(us));
+}
+
+/** @param {number} bytes @returns {string} */
+export function bytesText(bytes) {
+  return local(format.bytesText(bytes));
+}
+
+/** @param {number} share 0 to 1 @returns {string} */
+export function percent(share) {
+  return local(format.percent(share));
 }
 
 /**
@@ -101,6 +122,6 @@ export function fullTime(ms) {
 /** @param {number} ms unix milliseconds @returns {string} like "in 1 m 50 s" or "3 m ago" */
 export function relative(ms) {
   const seconds = Math.round((ms - Date.now()) / 1000);
-  if (seconds > 0) return t('time.in', { span: fromSeconds(seconds) });
-  return seconds > -2 ? t('filter.now') : t('time.ago', { span: fromSeconds(-seconds) });
+  if (seconds > 0) return t('time.in', { span: duration.fromSeconds(seconds) });
+  return seconds > -2 ? t('filter.now') : t('time.ago', { span: duration.fromSeconds(-seconds) });
 }

@@ -1,9 +1,8 @@
 // waterfall.js — where the time of an attempt went: one bar a phase, on one scale.
 
-import { fromUs } from '../pure/duration.js';
 import { bars, endedIn } from '../pure/series.js';
 import { h, s } from './dom.js';
-import { t } from './text.js';
+import { fromUs, t } from './text.js';
 
 /** @typedef {import('../pure/series.js').Timing} Timing */
 

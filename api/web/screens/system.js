@@ -5,8 +5,7 @@ import { meter } from '../page/chart.js';
 import { append, h } from '../page/dom.js';
 import { ago, badge, facts, pageHead, row, table } from '../page/parts.js';
 import { region } from '../page/states.js';
-import { number, t } from '../page/text.js';
-import { bytesText } from '../pure/format.js';
+import { bytesText, number, t } from '../page/text.js';
 import { href } from '../pure/paths.js';
 
 const REFRESH_MS = 5000;

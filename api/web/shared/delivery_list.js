@@ -8,8 +8,8 @@ import { note } from '../page/router.js';
 import { may } from '../page/session.js';
 import { empty, errorBox, region } from '../page/states.js';
 import { follow } from '../page/stream.js';
-import { t } from '../page/text.js';
-import { fromUs, pointInTime } from '../pure/duration.js';
+import { fromUs, t } from '../page/text.js';
+import { pointInTime } from '../pure/duration.js';
 import { shortId } from '../pure/format.js';
 import { href, placeLabel, placeOfRow, queryText } from '../pure/paths.js';
 
