@@ -38,52 +38,68 @@ static bool has_ended(const struct login_entry *e, int64_t now_ms)
             now_ms - e->used_at_ms >= e->login.idle_ms);
 }
 
-static bool is_of_same_token(const struct login_entry *a,
-                             const struct login_entry *b)
+static bool is_of_same_org(const struct login *a, const struct login *b)
 {
-    return memcmp(a->login.token_hash, b->login.token_hash, SHA256_BYTES) == 0;
+    return str_eq((struct str){ a->org, a->n_org_bytes },
+                  (struct str){ b->org, b->n_org_bytes });
 }
 
-static size_t count_of_token(const struct login_table *t,
-                             const struct login_entry *of)
+static bool is_of_same_token(const struct login *a, const struct login *b)
+{
+    return is_of_same_org(a, b) &&
+           memcmp(a->token_hash, b->token_hash, SHA256_BYTES) == 0;
+}
+
+static size_t count(const struct login_table *t, const struct login *of,
+                    bool (*is_same)(const struct login *, const struct login *))
 {
     size_t n = 0;
 
     for (size_t i = 0; i < t->max; i++)
-        n += t->entries[i].no != 0 && is_of_same_token(&t->entries[i], of);
+        n += t->entries[i].login.no != 0 && is_same(&t->entries[i].login, of);
     return n;
 }
 
-// The entry of a full table that makes room: the oldest one of the token that has most.
-static struct login_entry *find_victim(const struct login_table *t)
+// The entry of a full table that makes room for `login`: of the organization that would
+// have most, of its token that has most, the oldest one.
+static struct login_entry *find_victim(const struct login_table *t,
+                                       const struct login *login)
 {
     struct login_entry *victim = NULL;
-    size_t n_most = 0;
+    size_t of_org_max = 0;
+    size_t of_token_max = 0;
 
     for (size_t i = 0; i < t->max; i++) {
         struct login_entry *e = &t->entries[i];
-        size_t n = count_of_token(t, e);
+        size_t of_org = count(t, &e->login, is_of_same_org) +
+                        is_of_same_org(&e->login, login);
+        size_t of_token = count(t, &e->login, is_of_same_token);
 
-        if (n > n_most || (n == n_most && e->no < victim->no)) {
-            victim = e;
-            n_most = n;
-        }
+        if (of_org < of_org_max ||
+            (of_org == of_org_max && of_token < of_token_max) ||
+            (of_org == of_org_max && of_token == of_token_max &&
+             victim != NULL && e->login.no > victim->login.no))
+            continue;
+        victim = e;
+        of_org_max = of_org;
+        of_token_max = of_token;
     }
     assert(victim != NULL);
     return victim;
 }
 
-static struct login_entry *find_free(struct login_table *t, int64_t now_ms)
+static struct login_entry *find_free(struct login_table *t,
+                                     const struct login *login, int64_t now_ms)
 {
     struct login_entry *free_one = NULL;
 
     for (size_t i = 0; i < t->max; i++) {
-        if (t->entries[i].no != 0 && has_ended(&t->entries[i], now_ms))
+        if (t->entries[i].login.no != 0 && has_ended(&t->entries[i], now_ms))
             forget(&t->entries[i]);
-        if (t->entries[i].no == 0)
+        if (t->entries[i].login.no == 0)
             free_one = &t->entries[i];
     }
-    return free_one != NULL ? free_one : find_victim(t);
+    return free_one != NULL ? free_one : find_victim(t, login);
 }
 
 // Appends bytes as base64url without padding (RFC 4648, 5).
@@ -108,7 +124,7 @@ static void put_base64url(struct buf *out, const uint8_t *bytes, size_t n_bytes)
 void login_add(struct login_table *t, const struct login *login, int64_t now_ms,
                size_t n_bytes, struct buf *secret)
 {
-    struct login_entry *e = find_free(t, now_ms);
+    struct login_entry *e = find_free(t, login, now_ms);
     size_t start = secret->n_bytes;
     uint8_t random[LOGIN_SECRET_MAX_BYTES];
 
@@ -118,8 +134,8 @@ void login_add(struct login_table *t, const struct login *login, int64_t now_ms,
     crypto_wipe(random, sizeof(random));
     *e = (struct login_entry){ .login = *login,
                                .made_at_ms = now_ms,
-                               .used_at_ms = now_ms,
-                               .no = ++t->last_no };
+                               .used_at_ms = now_ms };
+    e->login.no = ++t->last_no;
     crypto_sha256((struct str){ secret->at + start, secret->n_bytes - start },
                   e->hash);
 }
@@ -133,18 +149,15 @@ static struct login_entry *find(const struct login_table *t, struct str secret)
     crypto_sha256(secret, hash);
     for (size_t i = 0; i < t->max; i++) {
         // Hashes are compared: how long it takes says nothing about the secret.
-        if (t->entries[i].no != 0 &&
+        if (t->entries[i].login.no != 0 &&
             memcmp(t->entries[i].hash, hash, sizeof(hash)) == 0)
             return &t->entries[i];
     }
     return NULL;
 }
 
-const struct login *login_find(struct login_table *t, struct str secret,
-                               int64_t now_ms)
+static const struct login *use(struct login_entry *e, int64_t now_ms)
 {
-    struct login_entry *e = find(t, secret);
-
     if (e == NULL)
         return NULL;
     if (has_ended(e, now_ms)) {
@@ -153,6 +166,27 @@ const struct login *login_find(struct login_table *t, struct str secret,
     }
     e->used_at_ms = now_ms;
     return &e->login;
+}
+
+const struct login *login_find(struct login_table *t, struct str secret,
+                               int64_t now_ms)
+{
+    return use(find(t, secret), now_ms);
+}
+
+const struct login *login_find_no(struct login_table *t, uint64_t no,
+                                  int64_t now_ms)
+{
+    for (size_t i = 0; no != 0 && i < t->max; i++) {
+        if (t->entries[i].login.no == no)
+            return use(&t->entries[i], now_ms);
+    }
+    return NULL;
+}
+
+void login_remove_all(struct login_table *t)
+{
+    crypto_wipe(t->entries, t->max * sizeof(*t->entries));
 }
 
 void login_remove(struct login_table *t, struct str secret)

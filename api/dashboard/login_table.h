@@ -3,8 +3,8 @@
 //
 // A session is a secret in a cookie, the code of a link is a secret in an address. The table
 // keeps neither them nor the token behind them, only hashes (SHA-256), and keeps them in
-// memory only. When it is full, a new entry replaces the oldest one of the token that has
-// most, so no token takes the place of others.
+// memory only. When it is full, a new entry replaces one of the organization that has most,
+// and of that one's tokens, so no organization takes the place of others.
 
 #ifndef API_DASHBOARD_LOGIN_TABLE_H
 #define API_DASHBOARD_LOGIN_TABLE_H
@@ -22,25 +22,26 @@
 
 struct login {
     uint8_t token_hash[SHA256_BYTES]; // of the token behind it
-    // Allows what the token does, and if it is narrowed, no more than this.
-    bool is_narrowed;
-    unsigned scopes; // bits (1 << auth_scope)
+    // Whose place in the table it takes: the organization; empty: the operator.
     char org[AUTH_ORG_MAX_BYTES];
     size_t n_org_bytes;
+    // Allows what the token does, and if it is narrowed, these scopes in `org` alone.
+    bool is_narrowed;
+    unsigned scopes;     // bits (1 << auth_scope)
     int64_t ends_at_ms;  // UTC epoch
     int64_t idle_ms;     // ends when it was not used for so long; 0: no limit
     int64_t lifetime_ms; // of a code: how long the session that it begins lasts
     // The session that a code begins ends then at the latest: when the session that
     // made the code ends. 0: a token made it, so there is no such time.
     int64_t last_end_ms;
+    uint64_t no; // ascending, never used again: set by login_add()
 };
 
 // Closed to other rooms.
 struct login_entry {
     uint8_t hash[SHA256_BYTES]; // of the secret
     struct login login;
-    int64_t made_at_ms, used_at_ms; // UTC epoch
-    uint64_t no; // ascending: the order in which they were made; 0: free
+    int64_t made_at_ms, used_at_ms; // UTC epoch; login.no is 0: free
 };
 
 // Closed to other rooms.
@@ -54,6 +55,9 @@ struct login_table {
 void login_table_init(struct login_table *t, size_t max);
 void login_table_clear(struct login_table *t);
 
+// Removes all entries. Their numbers are not used again.
+void login_remove_all(struct login_table *t);
+
 // Adds an entry, and appends its secret to `secret`: `n_bytes` random ones
 // (LOGIN_SECRET_MAX_BYTES at most) as base64url without padding.
 void login_add(struct login_table *t, const struct login *login, int64_t now_ms,
@@ -64,6 +68,10 @@ void login_add(struct login_table *t, const struct login *login, int64_t now_ms,
 // minute.
 const struct login *login_find(struct login_table *t, struct str secret,
                                int64_t now_ms);
+
+// As login_find(), of the login with this number.
+const struct login *login_find_no(struct login_table *t, uint64_t no,
+                                  int64_t now_ms);
 
 // Removes the entry of this secret; nothing if there is none.
 void login_remove(struct login_table *t, struct str secret);

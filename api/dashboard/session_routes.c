@@ -59,6 +59,8 @@ static void log_in_by_token(struct api_request *rq)
         return;
     }
     memcpy(login.token_hash, rq->grant.token_hash, sizeof(login.token_hash));
+    memcpy(login.org, rq->grant.org, rq->grant.n_org_bytes);
+    login.n_org_bytes = rq->grant.n_org_bytes;
     log_in(rq, &login, "token");
 }
 

@@ -132,6 +132,70 @@ static void a_full_table_takes_from_the_token_that_has_most(void **state)
     login_table_clear(&t);
 }
 
+// Adds an entry of one of an organization's tokens.
+static struct buf add_of(struct login_table *t, char org, char token)
+{
+    struct login login = login_of(token);
+    struct buf secret;
+
+    buf_init(&secret, 0);
+    login.org[0] = org;
+    login.n_org_bytes = 1;
+    login_add(t, &login, NOW, 32, &secret);
+    return secret;
+}
+
+// Many tokens do not help, and neither does a token that others have, too (the admin
+// token, with links for organizations).
+static void an_organization_takes_its_own_place_alone(void **state)
+{
+    static const char *const tokens[] = { "abcdef", "oooooo" };
+
+    (void)state;
+    for (size_t k = 0; k < sizeof(tokens) / sizeof(tokens[0]); k++) {
+        struct login_table t;
+        struct buf other[2], secrets[6];
+
+        login_table_init(&t, 4);
+        other[0] = add_of(&t, 'x', 'o');
+        other[1] = add_of(&t, 'x', 'o');
+        for (size_t i = 0; i < 6; i++)
+            secrets[i] = add_of(&t, 'y', tokens[k][i]);
+        for (size_t i = 0; i < 2; i++) {
+            assert_true(is_there(&t, &other[i], NOW));
+            buf_clear(&other[i]);
+        }
+        for (size_t i = 0; i < 6; i++) {
+            assert_int_equal(is_there(&t, &secrets[i], NOW), i >= 4);
+            buf_clear(&secrets[i]);
+        }
+        login_table_clear(&t);
+    }
+}
+
+static void a_number_is_that_of_one_login_for_ever(void **state)
+{
+    struct login_table t;
+    struct buf a, b;
+    uint64_t no;
+
+    (void)state;
+    login_table_init(&t, 4);
+    a = add(&t, 'a', NOW);
+    no = login_find(&t, buf_str(&a), NOW)->no;
+    assert_int_equal(login_find_no(&t, no, NOW)->token_hash[0], 'a');
+    assert_null(login_find_no(&t, 0, NOW));
+    assert_null(login_find_no(&t, no, NOW + H_MS));
+    assert_null(login_find_no(&t, no, NOW));
+    login_remove_all(&t);
+    b = add(&t, 'b', NOW);
+    assert_null(login_find_no(&t, no, NOW));
+    assert_true(is_there(&t, &b, NOW));
+    buf_clear(&a);
+    buf_clear(&b);
+    login_table_clear(&t);
+}
+
 static void what_has_ended_makes_room_first(void **state)
 {
     struct login_table t;
@@ -329,6 +393,8 @@ int main(void)
         cmocka_unit_test(a_session_in_use_ends_all_the_same),
         cmocka_unit_test(secrets_are_found_as_they_were_given),
         cmocka_unit_test(a_full_table_takes_from_the_token_that_has_most),
+        cmocka_unit_test(an_organization_takes_its_own_place_alone),
+        cmocka_unit_test(a_number_is_that_of_one_login_for_ever),
         cmocka_unit_test(what_has_ended_makes_room_first),
         cmocka_unit_test(the_cookie_is_found_among_others),
         cmocka_unit_test(the_cookie_is_for_this_host_and_no_script),
