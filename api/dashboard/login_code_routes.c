@@ -162,6 +162,17 @@ static struct str port_of(struct str host)
     return (struct str){ colon, (size_t)(host.at + host.n_bytes - colon) };
 }
 
+// Whether a name below localhost leads where this host does: there a browser tries
+// 127.0.0.1 and ::1 alone. Of 127.0.0.2 another program may have the port.
+static bool is_localhost(struct str host)
+{
+    struct str port = port_of(host);
+    struct str name = { host.at, host.n_bytes - port.n_bytes };
+
+    return host_is_loopback(host) &&
+           (!str_starts(name, STR("127.")) || str_is(name, "127.0.0.1"));
+}
+
 // Appends where people reach this server: as the setting says, or else where this request
 // reached it. On this machine it gets a name of its own, since all servers on localhost
 // share their cookies.
@@ -176,7 +187,7 @@ static void put_address(const struct api_request *rq, struct buf *out)
         return;
     buf_init(&here, 0);
     buf_printf(&here, "%s://", is_encrypted ? "https" : "http");
-    if (!is_encrypted && host_is_loopback(host)) {
+    if (!is_encrypted && is_localhost(host)) {
         buf_puts(&here, "posthorn.localhost");
         buf_put_str(&here, port_of(host));
     } else {

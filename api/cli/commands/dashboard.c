@@ -32,6 +32,12 @@ static void put_body(const struct args *args, struct buf *out)
     json_close(&w);
 }
 
+// Whether the server sent a web address, and not a file or the name of another program.
+static bool is_web(const char *url)
+{
+    return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
+}
+
 // Opens the link in the browser that the desktop has. The link is an argument, which other
 // users can see while the program runs: it serves once, and the browser uses it at once.
 static int open_link(const struct args *args, const char *url)
@@ -43,6 +49,12 @@ static int open_link(const struct args *args, const char *url)
     int err;
     pid_t pid;
 
+    if (!is_web(url)) {
+        free(link);
+        return command_failed(args->command,
+                              "the server's link is no web address, and is not "
+                              "opened");
+    }
     err = posix_spawnp(&pid, OPENER, NULL, NULL, words, environ);
     free(link);
     if (err != 0) {
