@@ -174,21 +174,6 @@ const struct login *login_find(struct login_table *t, struct str secret,
     return use(find(t, secret), now_ms);
 }
 
-const struct login *login_find_no(struct login_table *t, uint64_t no,
-                                  int64_t now_ms)
-{
-    for (size_t i = 0; no != 0 && i < t->max; i++) {
-        if (t->entries[i].login.no == no)
-            return use(&t->entries[i], now_ms);
-    }
-    return NULL;
-}
-
-void login_remove_all(struct login_table *t)
-{
-    crypto_wipe(t->entries, t->max * sizeof(*t->entries));
-}
-
 void login_remove(struct login_table *t, struct str secret)
 {
     struct login_entry *e = find(t, secret);

@@ -34,7 +34,8 @@ struct login {
     // The session that a code begins ends then at the latest: when the session that
     // made the code ends. 0: a token made it, so there is no such time.
     int64_t last_end_ms;
-    uint64_t no; // ascending, never used again: set by login_add()
+    uint64_t
+        no; // ascending, in the order in which they were made: set by login_add()
 };
 
 // Closed to other rooms.
@@ -55,9 +56,6 @@ struct login_table {
 void login_table_init(struct login_table *t, size_t max);
 void login_table_clear(struct login_table *t);
 
-// Removes all entries. Their numbers are not used again.
-void login_remove_all(struct login_table *t);
-
 // Adds an entry, and appends its secret to `secret`: `n_bytes` random ones
 // (LOGIN_SECRET_MAX_BYTES at most) as base64url without padding.
 void login_add(struct login_table *t, const struct login *login, int64_t now_ms,
@@ -68,10 +66,6 @@ void login_add(struct login_table *t, const struct login *login, int64_t now_ms,
 // minute.
 const struct login *login_find(struct login_table *t, struct str secret,
                                int64_t now_ms);
-
-// As login_find(), of the login with this number.
-const struct login *login_find_no(struct login_table *t, uint64_t no,
-                                  int64_t now_ms);
 
 // Removes the entry of this secret; nothing if there is none.
 void login_remove(struct login_table *t, struct str secret);

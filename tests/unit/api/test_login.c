@@ -173,29 +173,6 @@ static void an_organization_takes_its_own_place_alone(void **state)
     }
 }
 
-static void a_number_is_that_of_one_login_for_ever(void **state)
-{
-    struct login_table t;
-    struct buf a, b;
-    uint64_t no;
-
-    (void)state;
-    login_table_init(&t, 4);
-    a = add(&t, 'a', NOW);
-    no = login_find(&t, buf_str(&a), NOW)->no;
-    assert_int_equal(login_find_no(&t, no, NOW)->token_hash[0], 'a');
-    assert_null(login_find_no(&t, 0, NOW));
-    assert_null(login_find_no(&t, no, NOW + H_MS));
-    assert_null(login_find_no(&t, no, NOW));
-    login_remove_all(&t);
-    b = add(&t, 'b', NOW);
-    assert_null(login_find_no(&t, no, NOW));
-    assert_true(is_there(&t, &b, NOW));
-    buf_clear(&a);
-    buf_clear(&b);
-    login_table_clear(&t);
-}
-
 static void what_has_ended_makes_room_first(void **state)
 {
     struct login_table t;
@@ -394,7 +371,6 @@ int main(void)
         cmocka_unit_test(secrets_are_found_as_they_were_given),
         cmocka_unit_test(a_full_table_takes_from_the_token_that_has_most),
         cmocka_unit_test(an_organization_takes_its_own_place_alone),
-        cmocka_unit_test(a_number_is_that_of_one_login_for_ever),
         cmocka_unit_test(what_has_ended_makes_room_first),
         cmocka_unit_test(the_cookie_is_found_among_others),
         cmocka_unit_test(the_cookie_is_for_this_host_and_no_script),
