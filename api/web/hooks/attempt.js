@@ -119,20 +119,21 @@ function compareGood(shown) {
 function why({ attempt, attempts, api, context: { signal } }) {
   const newest = attempts[attempts.length - 1];
   const { key, values } = outcome(attempt);
-  const more = region({ signal, lines: 1, load: async () => (attempt.error ? page(`${api}/deliveries?limit=50`, { signal }) : { rows: [], next: null }),
-    draw: ({ rows }) => (attempt.error ? h('p', null, othersText(attempt, rows)) : null) });
+  const more = attempt.error && region({ signal, lines: 1,
+    load: () => Promise.all([page(`${api}/deliveries?limit=20`, { signal }), call(`${api}/status`, { signal })]),
+    draw: ([{ rows }, status]) => h('p', null, othersText(attempt, rows, status.failingSince)) });
   const then = next(newest, Date.now());
   return h('section', { class: `panel why ${attempt.error ? 'bad' : 'good'}`, 'aria-label': t('attempt.why') },
     h('p', { class: 'why-first' }, h('strong', null, t(key, values && { ...values, total: local(String(values.total ?? '')) }))),
     attempt.error && !attempt.reason && h('p', { class: 'code' }, attempt.error.message),
-    more.element, h('p', null, t(then.key, then.values)));
+    more && more.element, h('p', null, t(then.key, then.values)));
 }
 
-/** @param {any} attempt @param {any[]} rows of the webhook, newest first */
-function othersText(attempt, rows) {
-  const { same, all, sinceS } = pattern(attempt, rows);
+/** @param {any} attempt @param {any[]} rows of the webhook, newest first @param {number|null} failingSince null: the newest succeeded */
+function othersText(attempt, rows, failingSince) {
+  const { same, all } = pattern(attempt, rows);
   const text = t('why.others', { n: same, all });
-  return sinceS === null ? [text, ' ', t('why.works-again')] : [text, ' ', t('why.since'), ' ', time(sinceS * 1000), '.'];
+  return failingSince === null ? [text, ' ', t('why.works-again')] : [text, ' ', t('why.since'), ' ', time(failingSince), '.'];
 }
 
 /** @param {Shown} shown */

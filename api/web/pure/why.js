@@ -28,18 +28,13 @@ export function next(attempt, nowMs) {
 }
 
 /**
- * How the newest attempts to the same webhook went.
+ * How many of the newest attempts to the same webhook ended the same way.
  * @param {any} attempt @param {any[]} others newest first
- * @returns {{same: number, all: number, sinceS: number|null}} sinceS: since when each of them has failed
+ * @returns {{same: number, all: number}}
  */
 export function pattern(attempt, others) {
   const kind = attempt.error?.class;
   const real = others.filter((row) => !row.reason).slice(0, 10);
   const same = real.filter((row) => row.error?.class === kind && (kind !== 'status' || row.responseCode === attempt.responseCode));
-  let sinceS = null;
-  for (const row of others.filter((one) => !one.reason)) {
-    if (!row.error) break;
-    sinceS = row.timestamp;
-  }
-  return { same: same.length, all: real.length, sinceS };
+  return { same: same.length, all: real.length };
 }
