@@ -79,6 +79,21 @@ def test_a_link_logs_in_and_the_session_survives_a_reload(window):
     again.close()
 
 
+def test_a_link_asks_before_it_ends_a_session(window):
+    page = window.page
+    page.goto(window.link())
+    page.wait_for_function("fetch('/api/session').then(a => a.ok)")
+    before = window.cookies()["__Host-posthorn"]["value"]
+    for choice, is_kept in (("Stay logged in", True), ("Use the link", False)):
+        page.goto("about:blank")  # a fragment alone would not load the page anew
+        page.goto(window.link())
+        page.get_by_role("button", name=choice).wait_for()
+        assert window.barriers() == []
+        page.get_by_role("button", name=choice).click()
+        page.locator("summary", has_text="admin").wait_for()
+        assert (window.cookies()["__Host-posthorn"]["value"] == before) == is_kept
+
+
 def test_a_token_logs_in_and_the_button_logs_out(window):
     page = window.page
     page.goto("/dashboard")

@@ -30,6 +30,11 @@ export async function show({ main, setTitle }) {
   const code = location.hash.slice(1);
   if (code !== '') {
     history.replaceState(null, '', location.pathname + location.search);
+    const session = await loadSession();
+    if (session !== null && !(await isWanted(state, session))) {
+      go(ROOT, true);
+      return;
+    }
     fill(state, h('p', { role: 'status' }, t('login.code')));
     try {
       await enter({ code });
@@ -40,6 +45,21 @@ export async function show({ main, setTitle }) {
   }
   card.append(tokenForm(state));
   card.querySelector('input')?.focus();
+}
+
+/**
+ * Asks whether a link may end the session that there is: who sent the link may want somebody to work in another
+ * organization without noticing.
+ * @param {HTMLElement} state @param {import('../page/session.js').Session} session
+ * @returns {Promise<boolean>}
+ */
+function isWanted(state, session) {
+  return new Promise((resolve) => {
+    const stay = h('button', { type: 'button', class: 'primary', onclick: () => resolve(false) }, t('login.stay'));
+    fill(state, h('div', { class: 'stack' }, h('p', { role: 'status' }, t('login.replace', { who: session.org ?? t('login.admin') })),
+      h('div', { class: 'actions' }, stay, h('button', { type: 'button', onclick: () => resolve(true) }, t('login.use-link')))));
+    stay.focus();
+  });
 }
 
 /** @param {{token?: string, code?: string}} secret */
