@@ -169,9 +169,10 @@ static void two_changes_of_one_hook_happen_in_their_order(void **state)
     hook_update(f->hooks, &a, &on_first);
     hook_update(f->hooks, &later, &on_second); // of the same revision
     hook_delete(f->hooks, &a.scope, STR("a"), a.revision, &on_third);
-    // Nothing has happened yet: reads show what is committed.
+    // Reads show what is committed: by now that may be the first change.
     assert_int_equal(hook_get_by_no(f->hooks, a.no, on_url, &url), OK);
-    assert_string_equal(buf_cstr(&url), "http://x/");
+    assert_true(str_eq(buf_str(&url), STR("http://x/")) ||
+                str_eq(buf_str(&url), STR("http://first/")));
     assert_int_equal(first.n_calls + second.n_calls + third.n_calls, 0);
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(first.n_calls, 1);
