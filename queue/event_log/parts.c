@@ -198,6 +198,7 @@ enum err parts_work(struct event_log *log, MDB_txn *txn)
     }
     switch (p->now.phase) {
     case PARTS_PUT:
+        assert(p->append != NULL);
         err = put_part(log, txn);
         break;
     case PARTS_SHOW:
