@@ -5,9 +5,7 @@ ends. Over plain HTTP, as a visitor would speak; test_dashboard_browser.py has a
 import http.client
 import json
 import os
-import re
 import signal
-import stat
 import subprocess
 import sys
 import time
@@ -15,83 +13,13 @@ import time
 import pytest
 
 from clock import DAY, HOUR, Clock
-from engine import BINARY, Reply
-from support import PATIENCE_S, ROOT, Pending, compact, wait_for
+from engine import BINARY
+from support import PATIENCE_S, ROOT, Pending, wait_for
 from test_reach import can_make_namespaces
+from visitor import (COOKIE, HOOKS, Visitor, code_of, engine_with_file, make_link,
+                     make_token, visitor)
 
-COOKIE = re.compile(r"__Host-posthorn=([A-Za-z0-9_-]{43}); Path=/; Secure; HttpOnly; "
-                    r"SameSite=Strict")
-HOOKS = "/api/orgs/acme/hooks"
-
-
-class Visitor:
-    """Sends what a browser sends, and keeps the one cookie."""
-
-    def __init__(self, engine, host=None):
-        self.engine = engine
-        self.host = host or f"127.0.0.1:{engine.api_port}"
-        self.cookie = None
-
-    def ask(self, method, path, value=None, site="same-origin", mark="1", token=None,
-            port=None, **headers):
-        headers = {"Host": self.host, **{k.replace("_", "-"): v
-                                         for k, v in headers.items()}}
-        for name, text in (("Sec-Fetch-Site", site), ("X-Posthorn", mark)):
-            if text is not None:
-                headers[name] = text
-        if self.cookie:
-            headers["Cookie"] = f"theme=dark; __Host-posthorn={self.cookie}"
-        if token:
-            headers["Authorization"] = f"token {token}"
-        body = None
-        if value is not None:
-            headers["Content-Type"] = "application/json"
-            body = compact(value).encode()
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", port or self.engine.api_port, timeout=PATIENCE_S)
-        try:
-            connection.request(method, path, body, headers)
-            return Reply(connection.getresponse())
-        finally:
-            connection.close()
-
-    def log_in(self, token=None, code=None, **more):
-        more["token"] = token if token or code else self.engine.token
-        reply = self.ask("POST", "/dashboard/session", code and {"code": code}, **more)
-        found = COOKIE.fullmatch(reply.headers.get("set-cookie", ""))
-        if reply.status == 204:
-            assert reply.body == b"" and found, reply.headers
-            self.cookie = found.group(1)
-        else:
-            assert "set-cookie" not in reply.headers
-        return reply
-
-    def is_in(self):
-        status = self.ask("GET", "/api/session").status
-        assert status in (200, 401), status
-        return status == 200
-
-
-@pytest.fixture
-def visitor(engine):
-    return Visitor(engine)
-
-
-def make_token(engine, *scopes, org="acme", **more):
-    reply = engine.api("POST", f"/api/orgs/{org}/tokens",
-                       {"scopes": list(scopes), "name": "of a test", **more})
-    assert reply.status == 201, reply
-    return reply.json()
-
-
-def make_link(engine, token=..., **wanted):
-    return engine.api("POST", "/api/login-codes", wanted, token=token)
-
-
-def code_of(reply):
-    assert reply.status == 201, reply
-    return reply.json()["code"]
-
+__all__ = ["visitor"]  # a fixture
 
 # --- a session instead of a token ---
 
@@ -355,11 +283,7 @@ def test_another_admin_token_ends_the_sessions_of_the_first(engine, visitor):
 
 
 def test_sessions_end_with_the_process_and_with_the_dashboard(make_engine, tmp_path):
-    config = tmp_path / "posthorn.conf"
-    config.write_text("")
-    engine = make_engine()
-    plain = engine.command
-    engine.command = lambda: [*plain(), "--config", str(config)]
+    engine, config = engine_with_file(make_engine, tmp_path)
     engine.start()
     visitor = Visitor(engine)
     visitor.log_in()
@@ -440,101 +364,6 @@ def test_of_too_many_sessions_the_oldest_ends(engine):
     assert reader.is_in()
 
 
-# --- links ---
-
-def test_a_link_serves_once(engine, visitor):
-    reply = make_link(engine, org="acme")
-    answer = reply.json()
-    assert reply.headers["cache-control"] == "no-store"
-    assert set(answer) == {"code", "url", "expiresAt"}
-    assert re.fullmatch(r"[A-Za-z0-9_-]{22}", answer["code"])
-    assert answer["url"] == (f"http://posthorn.localhost:{engine.api_port}"
-                             f"/dashboard/login#{answer['code']}")
-    assert 0 < answer["expiresAt"] - time.time() <= 60
-    assert visitor.log_in(code=answer["code"]).status == 204
-    assert visitor.is_in()
-    other = Visitor(engine)
-    refused = other.log_in(code=answer["code"])
-    assert refused.status == 401 and "once" in refused.json()["message"]
-
-
-def test_a_link_allows_what_it_says(engine):
-    cases = (({}, True, None, ["ingest", "read", "write"]),
-             ({"org": "acme"}, False, "acme", ["read", "write"]),
-             ({"org": "acme", "scopes": ["read"]}, False, "acme", ["read"]),
-             ({"org": "5F0C1A2B3C4D5E6F70819203", "scopes": ["write"]}, False,
-              "5f0c1a2b3c4d5e6f70819203", ["write"]))
-    for wanted, is_admin, org, scopes in cases:
-        visitor = Visitor(engine)
-        visitor.log_in(code=code_of(make_link(engine, **wanted)))
-        who = visitor.ask("GET", "/api/session").json()
-        assert (who["admin"], who["org"], who["scopes"]) == (is_admin, org, scopes), wanted
-        assert who["tokenId"] == "admin"
-        assert (visitor.ask("GET", "/api/status").status == 200) == is_admin
-        if org == "acme":
-            assert visitor.ask("GET", HOOKS).status == 200
-            assert visitor.ask("GET", "/api/orgs/other/hooks").status == 403
-            assert visitor.ask("GET", "/api/orgs/posthorn/hooks").status == 403
-            assert (visitor.ask("POST", HOOKS, {}).status == 400) == ("write" in scopes)
-
-
-def test_a_link_allows_no_more_than_who_makes_it(engine, visitor):
-    reader = make_token(engine, "read")["token"]
-    writer = make_token(engine, "read", "write", "ingest")["token"]
-
-    def status(token, **wanted):
-        return make_link(engine, token, **wanted).status
-
-    for token, wanted in (
-            (reader, {"scopes": ["write"]}), (reader, {"scopes": ["read", "write"]}),
-            (reader, {"org": "other"}), (writer, {"org": "other", "scopes": ["read"]})):
-        assert status(token, **wanted) == 403, wanted
-    for token, wanted in (
-            (writer, {}), (writer, {"scopes": ["read"]}), (reader, {"org": "acme"}),
-            (reader, {"ttl": "30d"}), (writer, {"scopes": ["read"], "ttl": "30d"}),
-            (engine.token, {"org": "acme", "ttl": "1m"}), (engine.token, {"ttl": "12h"})):
-        assert status(token, **wanted) == 201, wanted
-    for token, wanted in (
-            (writer, {"ttl": "13h"}), (writer, {"ttl": "30d"}), (reader, {"ttl": "31d"}),
-            (reader, {"ttl": "59s"}), (reader, {"ttl": "x"}), (reader, {"ttl": 3600}),
-            (reader, {"ttl": ""}), (reader, {"org": ""}), (engine.token, {"org": ""}),
-            (engine.token, {"ttl": "30d"}), (engine.token, {"scopes": ["read"]}),
-            (engine.token, {"org": "posthorn"}), (engine.token, {"org": "a/b"}),
-            (engine.token, {"org": "acme", "scopes": ["ingest"]}),
-            (engine.token, {"org": "acme", "scopes": []}),
-            (engine.token, {"org": "acme", "scopes": ["read", "read"]}),
-            (engine.token, {"org": "acme", "scopes": "read"})):
-        assert status(token, **wanted) == 400, wanted
-    # A session, too, makes none that allows more.
-    visitor.log_in(code=code_of(make_link(engine, org="acme", scopes=["read"])))
-    for wanted, want in (({"scopes": ["write"]}, 403), ({"org": "other"}, 403), ({}, 201)):
-        assert visitor.ask("POST", "/api/login-codes", wanted).status == want, wanted
-    narrow = Visitor(engine)
-    narrow.log_in(code=code_of(visitor.ask("POST", "/api/login-codes", {})))
-    assert narrow.ask("GET", "/api/session").json()["scopes"] == ["read"]
-
-
-def test_guesses_are_slowed_down(engine, visitor):
-    """Of codes, cookies and tokens together."""
-    statuses = []
-    while 429 not in statuses:
-        n = len(statuses)
-        assert n < 3000
-        statuses.append(visitor.ask("POST", "/dashboard/session",
-                                    {"code": f"{n:022}"}).status)
-        visitor.cookie = f"{n:043}"
-        statuses.append(visitor.ask("GET", HOOKS).status)
-        visitor.cookie = None
-        statuses.append(visitor.ask("GET", HOOKS, token=f"pht_{n:064}").status)
-    assert set(statuses) == {401, 429} and statuses.index(429) >= 50
-    # Who has the right token is let in.
-    assert visitor.log_in().status == 204
-
-
-def test_a_login_without_a_token_sends_little(engine, visitor):
-    assert visitor.ask("POST", "/dashboard/session", {"code": "x" * 5000}).status == 413
-
-
 # --- secrets ---
 
 def test_no_secret_is_in_the_log(engine, visitor):
@@ -591,43 +420,3 @@ def test_a_listener_with_tls_takes_logins_under_every_name(make_engine, certific
                 "Cookie": f"__Host-posthorn={cookie}"}).status == want
         url = engine.api("POST", "/api/login-codes", {}, headers={"Host": host}).json()["url"]
         assert url.startswith(f"https://{host}/dashboard/login#")
-
-
-# --- the command ---
-
-def posthorn(engine, *words, status=0, **variables):
-    done = subprocess.run([BINARY, "dashboard", "--data-dir", str(engine.data_dir), *words],
-                          capture_output=True, text=True, timeout=PATIENCE_S,
-                          env={**os.environ, **variables})
-    assert done.returncode == status, done
-    return done
-
-
-def test_the_command_prints_a_link(engine, visitor):
-    done = posthorn(engine, "--org", "acme", "--scopes", "read", "--ttl", "30d")
-    start, code = done.stdout.strip().split("#")
-    assert start == f"http://posthorn.localhost:{engine.api_port}/dashboard/login"
-    assert "once, within a minute" in done.stderr
-    visitor.host = f"posthorn.localhost:{engine.api_port}"
-    assert visitor.log_in(code=code).status == 204
-    who = visitor.ask("GET", "/api/session").json()
-    assert who["scopes"] == ["read"] and who["expiresAt"] > time.time() + 29 * DAY
-    answer = json.loads(posthorn(engine, "--json").stdout)
-    assert Visitor(engine).log_in(code=answer["code"]).status == 204
-    assert "ttl must be" in posthorn(engine, "--ttl", "30d", status=1).stderr
-
-
-def test_the_command_opens_the_link(engine, tmp_path):
-    opener = tmp_path / "xdg-open"
-    opener.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >"{tmp_path}/opened"\n')
-    opener.chmod(opener.stat().st_mode | stat.S_IXUSR)
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    done = posthorn(engine, "--open", PATH=path)
-    assert (tmp_path / "opened").read_text() == done.stdout
-    opener.write_text("#!/bin/sh\nexit 3\n")
-    failed = posthorn(engine, "--open", status=1, PATH=path)
-    assert "open the link yourself" in failed.stderr
-    assert "/dashboard/login#" in failed.stdout
-    opener.unlink()
-    none = posthorn(engine, "--open", status=1, PATH=str(tmp_path))
-    assert "xdg-open cannot be run" in none.stderr

@@ -16,7 +16,7 @@ import pytest
 
 from engine import BINARY
 from support import PATIENCE_S, wait_for
-from test_dashboard_login import Visitor, code_of, make_link, make_token
+from visitor import Visitor, code_of, engine_with_file, make_link, make_token
 
 TAIL = "/api/orgs/acme/tail"
 
@@ -108,11 +108,7 @@ def test_another_admin_token_ends_the_streams_of_the_first(engine):
 
 
 def test_streams_of_sessions_end_with_the_dashboard(make_engine, tmp_path):
-    config = tmp_path / "posthorn.conf"
-    config.write_text("")
-    engine = make_engine()
-    plain = engine.command
-    engine.command = lambda: [*plain(), "--config", str(config)]
+    engine, config = engine_with_file(make_engine, tmp_path)
     engine.start()
     visitor = Visitor(engine)
     visitor.log_in()
