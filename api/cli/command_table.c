@@ -431,7 +431,7 @@ static const struct command commands[] = {
       "receiver.",
       "posthorn sink --listen 127.0.0.1:9000 --secret s3cret",
       { sink_options } },
-    { "completion", command_completion, "bash|zsh", 1, 1, "bash zsh",
+    { "completion", command_completion, "bash|zsh|fish", 1, 1, "bash zsh fish",
       "print completion for a shell", NULL,
       "source <(posthorn completion bash)", { NULL } },
     { "man", command_man, NULL, 0, 0, NULL, "print the manual page",

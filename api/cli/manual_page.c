@@ -237,10 +237,82 @@ static void put_zsh(const struct command *commands)
          "(( $+functions[compdef] )) && compdef _posthorn posthorn");
 }
 
+// Prints text for single quotes of fish.
+static void put_fish_text(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\'' || *text == '\\')
+            putchar('\\');
+        putchar(*text);
+    }
+}
+
+static void put_fish_option(const struct command *c, const struct opt *o)
+{
+    printf("complete -c posthorn -n '__posthorn_is %s' -l %s", c->name,
+           o->name);
+    if (o->value != NULL && o->choices == NULL) {
+        fputs(" -x", stdout);
+    } else if (o->value != NULL && strcmp(o->choices, "FILE") == 0) {
+        fputs(" -r -F", stdout);
+    } else if (o->value != NULL && strcmp(o->choices, "DIR") == 0) {
+        fputs(" -x -a '(__fish_complete_directories)'", stdout);
+    } else if (o->value != NULL) {
+        printf(" -x -a '%s'", o->choices);
+    }
+    fputs(" -d '", stdout);
+    put_fish_text(o->help);
+    puts("'");
+}
+
+// Prints what the first operand of a command may be.
+static void put_fish_operands(const struct command_table *table,
+                              const struct command *c)
+{
+    if (c->max_operands == 0)
+        return;
+    printf("complete -c posthorn -n '__posthorn_is %s", c->name);
+    if (c->run == command_list || c->verbs != NULL) {
+        fputs("; and __posthorn_has 2' -a '", stdout);
+        if (c->verbs != NULL) {
+            fputs(c->verbs, stdout);
+        } else {
+            put_names(table->commands);
+        }
+        puts("'");
+    } else {
+        puts("' -F");
+    }
+}
+
+static void put_fish(const struct command_table *table)
+{
+    puts("# fish completion of posthorn: posthorn completion fish | source\n"
+         "function __posthorn_has\n"
+         "    test (count (commandline -opc)) -eq $argv[1]\nend\n"
+         "function __posthorn_is\n"
+         "    set -l words (commandline -opc)\n"
+         "    test (count $words) -ge 2; and test $words[2] = $argv[1]\nend\n"
+         "complete -c posthorn -f");
+    for (const struct command *c = table->commands; c->name != NULL; c++) {
+        printf("complete -c posthorn -n '__posthorn_has 1' -a %s -d '",
+               c->name);
+        put_fish_text(c->summary);
+        puts("'");
+        put_fish_operands(table, c);
+        for (size_t i = 0; c->options[i] != NULL; i++) {
+            for (const struct opt *o = c->options[i]; o->name != NULL; o++)
+                put_fish_option(c, o);
+        }
+    }
+}
+
 int command_completion(const struct args *args)
 {
     if (strcmp(args->operands[0], "bash") == 0) {
         put_bash(args->table->commands);
+    } else if (strcmp(args->operands[0], "fish") == 0) {
+        put_fish(args->table);
     } else {
         put_zsh(args->table->commands);
     }
