@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """A real browser (Debian's chromium, driven by Playwright): one for all tests of a worker,
 since it takes seconds to start, and for each test a context of its own, which shares
-nothing with others.
+nothing with others. Debian's Firefox, as it is, by WebDriver BiDi.
 
 What a page says to its console, breaks of its policy, and requests to other hosts than the
 test's are faults of the test that opened it, unless it expects them.
 """
 
+import contextlib
 import os
 import re
 
@@ -14,31 +15,53 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
+from support import PATIENCE_S
+
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+FIREFOX = os.environ.get("FIREFOX", "/usr/bin/firefox-esr")
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
 # A refused request is a line of the console, too; tests look at what the page makes of it.
 REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 
 
-# Each file that imports the fixture has one of its own, of this one browser.
-running = []
+# Each file that imports a fixture has one of its own, of these.
+running = {}
+
+
+@contextlib.contextmanager
+def once(name, begin):
+    """What a worker has one of. Who asks for it first ends it."""
+    if name in running:
+        yield running[name]
+        return
+    with begin() as running[name]:
+        yield running[name]
+        del running[name]
+
+
+def chromium(playwright):
+    # root has no sandbox of its own; and shared memory is small in containers.
+    options = ["--disable-dev-shm-usage"]
+    if os.geteuid() == 0:
+        options.append("--no-sandbox")
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=options)
 
 
 @pytest.fixture(scope="session")
 def browser():
-    if running:
-        yield running[0]
-        return
-    with sync_playwright() as playwright:
-        # root has no sandbox of its own; and shared memory is small in containers.
-        options = ["--disable-dev-shm-usage"]
-        if os.geteuid() == 0:
-            options.append("--no-sandbox")
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        running.append(made)
+    with once("playwright", sync_playwright) as playwright:
+        with once("chromium", lambda: chromium(playwright)) as made:
+            yield made
+
+
+@pytest.fixture(scope="session")
+def firefox():
+    def begin():
+        # With this channel, Playwright needs no Firefox of its own.
+        return playwright.firefox.launch(channel="moz-firefox", executable_path=FIREFOX)
+
+    with once("playwright", sync_playwright) as playwright, once("firefox", begin) as made:
         yield made
-        running.clear()
-        made.close()
 
 
 class Window:
@@ -48,6 +71,7 @@ class Window:
         self.engine = engine
         self.base = f"http://posthorn.localhost:{engine.api_port}"
         self.context = browser.new_context(base_url=self.base, **options)
+        self.context.set_default_timeout(PATIENCE_S * 1000)
         self.faults = []
         self.is_strict = True
         self.page = self.context.new_page()
@@ -79,6 +103,11 @@ class Window:
 
     def log_in(self, **wanted):
         self.page.goto(self.link(**wanted))
+        self.wait_entered()
+
+    def wait_entered(self):
+        """Until the page knows who is logged in: it shows the reader's menu."""
+        self.page.locator("header.top .menu > summary").wait_for()
 
     def cookies(self):
         return {cookie["name"]: cookie for cookie in self.context.cookies()}

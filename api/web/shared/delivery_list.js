@@ -2,7 +2,7 @@
 // again by itself: what is new is counted by the stream, and shown when the reader says so.
 
 import { pages } from '../page/client.js';
-import { fill, h } from '../page/dom.js';
+import { fill, h, keyed } from '../page/dom.js';
 import { ago, badge, chip, row, select, table, time } from '../page/parts.js';
 import { note } from '../page/router.js';
 import { may } from '../page/session.js';
@@ -24,9 +24,15 @@ const STATES = ['delivered', 'retrying', 'dead', 'cancelled'];
 const CLASSES = ['dns', 'connect', 'tls', 'timeout', 'reset', 'protocol', 'status', 'blocked', 'gone', 'none'];
 const KEYS = ['state', 'error', 'kind', 'code', 'since', 'until', 'id'];
 const WANTED = 100;
+const KEPT_MAX = 500; // attempts on the page; newer ones make room for older ones
 
-/** @param {any[]} rows newest first @returns {Delivery[]} one for each event and webhook, by its newest attempt */
-export function grouped(rows) {
+/**
+ * @param {any[]} rows newest first
+ * @param {Delivery[]} [before] deliveries of which those that are the same are taken again
+ * @returns {Delivery[]} one for each event and webhook, by its newest attempt
+ */
+export function grouped(rows, before = []) {
+  const same = new Map(before.map((one) => [one.key, one]));
   /** @type {Map<string, Delivery>} */
   const out = new Map();
   for (const one of rows) {
@@ -35,7 +41,10 @@ export function grouped(rows) {
     if (known) known.attempts.unshift(one);
     else out.set(key, { key, newest: one, attempts: [one] });
   }
-  return [...out.values()];
+  return [...out.values()].map((one) => {
+    const old = same.get(one.key);
+    return old && old.newest === one.newest && old.attempts.length === one.attempts.length ? old : one;
+  });
 }
 
 /** @param {Object<string, string>} filter @returns {Object<string, string>} as the API has it */
@@ -48,7 +57,7 @@ function apiFilter(filter) {
 export function deliveryList(options) {
   const { api, query, signal, hook, place, segments } = options;
   const filter = Object.fromEntries(KEYS.map((key) => [key, query.get(key) ?? '']));
-  const more = h('div', { class: 'after-list' });
+  const after = h('div', { class: 'after-list' });
   const fresh = h('div', { class: 'fresh', role: 'status' });
   const columns = deliveryColumns(hook === null);
   /** @type {any[]} */
@@ -63,24 +72,40 @@ export function deliveryList(options) {
   /** @param {string|null} next */
   function draw(next) {
     const { element, body } = table(t('nav.deliveries'), columns);
-    const show = (token) => {
-      fill(body, ...grouped(rows).map((one) => deliveryRow(one, options, columns)));
-      fill(more, rows.length > 0 && h('span', { class: 'quiet' }, t('deliveries.back-to'), ' ', time(rows[rows.length - 1].timestamp * 1000)), token && older(token, show));
+    const above = h('div', { class: 'before-list' });
+    /** @type {Delivery[]} */
+    let shown = [];
+    let left = 0;
+    /** @param {any[]} more @param {string|null} token */
+    const show = (more, token) => {
+      const all = rows.concat(more);
+      rows = all.slice(-KEPT_MAX);
+      left += all.length - rows.length;
+      shown = grouped(rows, shown);
+      keyed(body, shown, (one) => one.key, (one) => deliveryRow(one, options, columns));
+      fill(above, left > 0 && [h('span', { class: 'quiet' }, t('deliveries.left', { n: left })), ' ',
+        h('button', { type: 'button', onclick: list.reload }, t('deliveries.newest'))]);
+      fill(after, rows.length > 0 && h('span', { class: 'quiet' }, t('deliveries.back-to'), ' ',
+        time(rows[rows.length - 1].timestamp * 1000)), token && older(token, body, show));
     };
-    show(next);
-    return rows.length > 0 || next ? [element, more] : empty(t('deliveries.empty'), h('p', null, t('deliveries.empty-how')));
+    show([], next);
+    return rows.length > 0 || next ? [above, element, after]
+      : empty(t('deliveries.empty'), h('p', null, t('deliveries.empty-how')));
   }
 
-  /** @param {string} token @param {(token: string|null) => void} show */
-  function older(token, show) {
+  /** @param {string} token @param {HTMLElement} body @param {(more: any[], token: string|null) => void} show */
+  function older(token, body, show) {
     const button = h('button', { type: 'button', onclick: async () => {
       button.disabled = true;
+      const last = body.lastElementChild;
       try {
         const found = await pages(path(), { signal, token, wanted: WANTED });
-        rows = rows.concat(found.rows);
-        show(found.next);
+        show(found.rows, found.next);
+        // The button is gone: the reader goes on where the older ones begin.
+        const next = last?.isConnected ? last.nextElementSibling : null;
+        /** @type {HTMLElement|null} */ (next?.querySelector('a') ?? after.querySelector('button'))?.focus();
       } catch (error) {
-        if (!signal.aborted) fill(more, errorBox(error, () => show(token)));
+        if (!signal.aborted) fill(after, errorBox(error, () => show([], token)));
       }
     } }, t('deliveries.older'));
     return button;
