@@ -26,10 +26,13 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "smoke: run by tests/run --fast, the first to fail "
                             "when something of the kind is broken")
     config.addinivalue_line("markers", "slow: left out by tests/run --quick")
+    config.addinivalue_line("markers", "long: run by tests/run --long alone")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """What takes long goes first: at the end no worker is left alone with it."""
+    if not config.getoption("--long"):
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

@@ -129,12 +129,10 @@ WAYS = [("light", "wide"), ("dark", "narrow"), ("light", "narrow"), ("dark", "wi
 
 
 @pytest.mark.parametrize("i", range(len(SCREENS)), ids=[name for name, *_ in SCREENS])
-def test_a_screen(request, windows, world, i):
-    """Once, each in another way than its neighbours; with --long in all ways."""
+def test_a_screen(windows, world, i):
+    """Once, each in another way than its neighbours; for pictures in all ways."""
     name, path, text = SCREENS[i]
-    for theme, size in (
-        WAYS if request.config.getoption("--long") or SHOTS else [WAYS[i % len(WAYS)]]
-    ):
+    for theme, size in WAYS if SHOTS else [WAYS[i % len(WAYS)]]:
         look(windows(theme, size), address(world, path), text, f"{name}-{theme}-{size}")
 
 
