@@ -325,6 +325,7 @@ class Bench:
         self.rounds = rounds
         self.seconds = 0  # of a scenario that takes a time; 0: its own
         self.cpu_seconds = {}  # by role, of all engines that were stopped
+        self.attempts = 0  # of dashboard; 0: its own
         self.has_tls = False
         self.endpoints = self.senders = self.dispatchers = None  # of spread
         self.posthorn = None  # a program to measure instead of the built one
