@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What stands in deploy/: the sample configuration and the quickstart."""
+"""What stands in deploy/: the sample configuration, install-deps and the quickstart."""
 
 import os
 import re
@@ -273,89 +273,3 @@ def test_quickstart_names_the_port_in_use(quickstart):
         assert process.wait(300) == 1
     assert f"127.0.0.1:{port} (for the intake) is in use" in process.output()
     assert "--ports" in process.output()
-
-
-# --- the image ---
-
-def test_the_image_has_each_library_that_the_program_loads():
-    """One that is missing is found by whoever starts the image, and by nobody before."""
-    text = (ROOT / "deploy/Containerfile").read_text()
-    packages = set(text.split("AS build", 1)[1].split("FROM", 1)[1].split())
-    loads = subprocess.run(
-        ["readelf", "-d", ROOT / "build/posthorn"], check=True, text=True,
-        capture_output=True).stdout
-    needed = re.findall(r"NEEDED.*\[(lib[^\]]+)\.so\.([0-9.]+)\]", loads)
-    assert len(needed) > 6
-    for name, version in needed:
-        if name in ("libc", "libm"):
-            continue
-        if name == "libcrypto":
-            name = "libssl"  # one package has both
-        # Debian's names: the number behind the name, behind a dash if that ends
-        # with a digit, perhaps with the mark of 64-bit times.
-        names = {f"{name}{dash}{version}{mark}" for dash in ("", "-")
-                 for mark in ("", "t64")}
-        assert names & packages, f"{name}.so.{version} is in no package"
-
-
-def dependencies():
-    """What each installed package depends on, by names without the mark of 64-bit
-    times: releases differ in it."""
-    text = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Package}\t${Pre-Depends}, ${Depends}\n"],
-        check=True, capture_output=True, text=True).stdout
-    return {package.removesuffix("t64"): {
-        re.split(r"[ (:]", choice.strip())[0].removesuffix("t64")
-        for choice in re.split("[,|]", depends) if choice.strip()}
-        for package, depends in (line.split("\t") for line in text.splitlines())}
-
-
-def packages_with(roots):
-    """Packages, and all that comes with them."""
-    depends = dependencies()
-    known, new = set(), {root.removesuffix("t64") for root in roots}
-    while new:
-        known |= new
-        new = {d for name in new for d in depends.get(name, ())} - known
-    return known
-
-
-def owners_of(libraries):
-    """The package of each file; links between /lib and /usr/lib lead to the same one."""
-    paths = {}
-    for library in libraries:
-        real = os.path.realpath(library)
-        paths.update({p: library for p in (real, real.removeprefix("/usr"), f"/usr{real}")})
-    found = subprocess.run(["dpkg", "-S", *paths], capture_output=True, text=True)
-    pairs = (line.split(": ", 1) for line in found.stdout.splitlines())
-    return {paths[path]: package.split(":")[0].removesuffix("t64")
-            for package, path in pairs}
-
-
-@pytest.mark.skipif(shutil.which("dpkg") is None, reason="no packages of Debian's here")
-def test_the_image_has_what_its_libraries_load_too():
-    """Each library that the loader would map belongs to a package of the image's list,
-    or to one that comes with it."""
-    text = (ROOT / "deploy/Containerfile").read_text()
-    words = text.split("AS build", 1)[1].split("FROM", 1)[1].split("&&")[1].split()
-    listed = [w for w in words if not w.startswith("-")
-              and w not in ("apt-get", "install", "\\")]
-    assert "libcurl4t64" in listed and len(listed) > 6
-    there = packages_with(listed)
-    loaded = re.findall(r"=> (/\S+)", subprocess.run(
-        ["ldd", ROOT / "build/posthorn"], check=True, capture_output=True,
-        text=True).stdout)
-    assert len(loaded) > 10
-    owners = owners_of(loaded)
-    assert {lib: owners.get(lib) for lib in loaded if owners.get(lib) not in there} == {}
-
-
-def test_the_image_is_not_made_of_keys_and_builds():
-    """What git leaves out stays outside of the image, too, and so does git's own."""
-    left_out = {line.strip("/") for line in
-                (ROOT / ".dockerignore").read_text().splitlines()
-                if line and not line.startswith("#")}
-    assert ".git" in left_out
-    for line in (ROOT / ".gitignore").read_text().splitlines():
-        name = line.strip("/")
-        assert left_out & {name, f"**/{name}"}, f"{line} would go into the image"

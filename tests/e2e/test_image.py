@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""The container image, compose.yaml and the objects for Kubernetes. Nothing here needs a
+container engine: the image's files are put together and run as one would run them."""
+
+import os
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from engine import BINARY
+from support import ROOT
+
+DEPLOY = ROOT / "deploy"
+USER = 10001
+
+
+def containerfile(name):
+    """What the last stage says, one string for each instruction of that name."""
+    text = (DEPLOY / "Containerfile").read_text().split("\nFROM scratch\n")[1]
+    lines = re.sub(r"\\\n\s*", "", text).splitlines()
+    return [line.split(None, 1)[1] for line in lines if line.startswith(f"{name} ")]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_the_image_delivers_with_its_own_files_alone(tmp_path):
+    """Read-only, as its user, with its health check."""
+    root = tmp_path / "root"
+    subprocess.run([DEPLOY / "image-root", ROOT / "build/posthorn", root], check=True)
+    result = subprocess.run([ROOT / "tests/service/imaged", root], capture_output=True,
+                            text=True, timeout=100)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "ok: delivered" in result.stdout
+
+
+def test_the_image_is_no_root_and_drains():
+    assert containerfile("USER") == [f"{USER}:{USER}"]
+    assert containerfile("STOPSIGNAL") == ["SIGTERM"]
+    assert "posthorn" in containerfile("HEALTHCHECK")[0]
+    assert re.search(rf"(?m)^user={USER}\b", (DEPLOY / "image-root").read_text())
+
+
+def test_the_image_is_not_made_of_keys_and_builds():
+    """What git leaves out stays outside of the image, too, and so does git's own."""
+    left_out = {line.strip("/") for line in
+                (ROOT / ".dockerignore").read_text().splitlines()
+                if line and not line.startswith("#")}
+    assert ".git" in left_out
+    for line in (ROOT / ".gitignore").read_text().splitlines():
+        name = line.strip("/")
+        assert left_out & {name, f"**/{name}"}, f"{line} would go into the image"
+
+
+# --- compose.yaml ---
+
+def drain_s():
+    """How long a drain may take, in seconds: the default of drain_timeout."""
+    shown = subprocess.run([BINARY, "config"], check=True, capture_output=True, text=True)
+    return int(re.search(r"(?m)^drain_timeout = (\d+)s", shown.stdout).group(1))
+
+
+def test_compose_has_one_service_that_may_write_to_its_volume_alone():
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    (service,) = compose["services"].values()
+    assert service["read_only"] and service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["volumes"] == ["data:/var/lib/posthorn"]
+    assert set(compose["volumes"]) == {"data"}
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert int(service["stop_grace_period"].rstrip("s")) > drain_s()
+    build = service["build"]
+    assert (DEPLOY / build["context"] / build["dockerfile"]).samefile(
+        DEPLOY / "Containerfile")
+
+
+# --- Kubernetes ---
+
+@pytest.fixture(scope="module")
+def objects():
+    """By kind, from the files that kustomization.yaml names."""
+    folder = DEPLOY / "kubernetes"
+    names = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    assert set(names) == {f.name for f in folder.glob("*.yaml")} - {"kustomization.yaml"}
+    found = {}
+    for name in names:
+        for thing in yaml.safe_load_all((folder / name).read_text()):
+            found[thing["kind"]] = thing
+    return found
+
+
+def test_the_pod_is_restricted_and_has_time_to_drain(objects):
+    spec = objects["StatefulSet"]["spec"]
+    pod = spec["template"]["spec"]
+    (container,) = pod["containers"]
+    assert spec["replicas"] == 1
+    assert pod["terminationGracePeriodSeconds"] == 60 > drain_s()
+    assert pod["securityContext"]["runAsUser"] == USER == pod["securityContext"]["fsGroup"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]}}
+    paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"]
+             for kind in ("startup", "liveness", "readiness")}
+    assert paths == {"startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz"}
+
+
+def test_the_pods_settings_are_settings(objects):
+    """The program takes them, with the variables of the image."""
+    (container,) = objects["StatefulSet"]["spec"]["template"]["spec"]["containers"]
+    variables = dict(pair.split("=", 1) for pair in containerfile("ENV")[0].split())
+    variables |= {entry["name"]: entry["value"] for entry in container["env"]}
+    result = subprocess.run([BINARY, "config"], capture_output=True, text=True, env=variables)
+    assert result.returncode == 0, result.stdout + result.stderr
+    for name, value in variables.items():
+        if name.startswith("POSTHORN_"):
+            setting = name.removeprefix("POSTHORN_").lower()
+            assert re.search(rf"(?m)^{setting} = {re.escape(value)} ", result.stdout), name
+
+
+def test_objects_fit_each_other(objects):
+    spec = objects["StatefulSet"]["spec"]
+    (container,) = spec["template"]["spec"]["containers"]
+    labels = {"app.kubernetes.io/name": "posthorn"}
+    assert spec["selector"]["matchLabels"] == labels
+    assert objects["Service"]["spec"]["selector"] == labels
+    assert objects["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == labels
+    assert spec["serviceName"] == objects["Service"]["metadata"]["name"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    listens = dict(pair.split("=", 1) for pair in containerfile("ENV")[0].split())
+    assert ports == {"api": int(listens["POSTHORN_API_LISTEN"].split(":")[1]),
+                     "ingest": int(listens["POSTHORN_INGEST_LISTEN"].split(":")[1])}
+    for port in objects["Service"]["spec"]["ports"]:
+        assert ports[port["targetPort"]] == port["port"]
+    mounts = {mount["name"] for mount in container["volumeMounts"]}
+    volumes = {volume["name"] for volume in spec["template"]["spec"]["volumes"]}
+    claims = {claim["metadata"]["name"] for claim in spec["volumeClaimTemplates"]}
+    assert mounts == volumes | claims
+    kustomization = yaml.safe_load((DEPLOY / "kubernetes/kustomization.yaml").read_text())
+    assert kustomization["namespace"] == objects["Namespace"]["metadata"]["name"]
+    (secret,) = kustomization["secretGenerator"]
+    assert secret["name"] == spec["template"]["spec"]["volumes"][0]["secret"]["secretName"]
+    # What is secret is not committed.
+    ignored = (DEPLOY / "kubernetes/.gitignore").read_text().split()
+    assert {f"/{name}" for name in secret["files"]} <= set(ignored)
+
+
+def test_the_network_policy_names_each_way(objects):
+    policy = objects["NetworkPolicy"]["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} == {
+        "api", "ingest"}
+    # Nobody is let in whose pods have no label, and private networks are not receivers.
+    assert all(peer["podSelector"]["matchLabels"]
+               for rule in policy["ingress"] for peer in rule["from"])
+    outside = policy["egress"][1]
+    assert {"10.0.0.0/8", "169.254.0.0/16"} <= set(outside["to"][0]["ipBlock"]["except"])
+    shown = subprocess.run([BINARY, "config"], check=True, capture_output=True, text=True)
+    allowed = re.search(r"(?m)^endpoint_ports = (\S+)", shown.stdout).group(1)
+    assert allowed == ",".join(
+        str(port["port"]) + (f"-{port['endPort']}" if "endPort" in port else "")
+        for port in outside["ports"])
