@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Runs a program behind the system-call filter of deploy/posthorn.service.
 
-    unit_filter.py PROGRAM [ARG...]
+    unit_filter.py [--drop-in FILE] PROGRAM [ARG...]
 
 The sets of calls are asked of systemd-analyze, the filter is made with libseccomp: what
 systemd does with the lines SystemCallFilter= and SystemCallErrorNumber= of a unit.
@@ -14,15 +14,15 @@ import pathlib
 import subprocess
 import sys
 
-UNIT = pathlib.Path(__file__).parents[2] / "deploy/posthorn.service"
+UNITS = [pathlib.Path(__file__).parents[2] / "deploy/posthorn.service"]
 ALLOW = 0x7fff0000
 REFUSE = 0x00050000  # with an errno in its lower half
 
 
 def lines_of(name):
-    """The values of a setting of the unit, in order."""
-    return [line.split("=", 1)[1] for line in UNIT.read_text().splitlines()
-            if line.startswith(f"{name}=")]
+    """The values of a setting of the unit and its drop-in, in order."""
+    return [line.split("=", 1)[1] for unit in UNITS
+            for line in unit.read_text().splitlines() if line.startswith(f"{name}=")]
 
 
 def calls_of(word):
@@ -66,5 +66,9 @@ def confine():
 
 
 if __name__ == "__main__":
+    command = sys.argv[1:]
+    if command[0] == "--drop-in":
+        UNITS.append(pathlib.Path(command[1]))
+        command = command[2:]
     confine()
-    os.execvp(sys.argv[1], sys.argv[1:])
+    os.execvp(command[0], command)
