@@ -6,7 +6,6 @@ import http.client
 import os
 import signal
 import threading
-import time
 
 import pytest
 
@@ -116,28 +115,32 @@ def test_a_delivery_that_kills_once_its_answer_is_there_is_a_dead_letter(
     assert attempts_of(faulty, hook, killer)[0]["state"] == "dead"
 
 
-@pytest.mark.settings(retry_schedule="1s,1h")
+@pytest.mark.settings(retry_schedule="10ms,10ms,1h")
 def test_a_hook_that_kills_is_not_followed_and_keeps_what_waits(
         faulty, receiver):
-    receiver.script("/killer", Answer(500), Answer())
+    receiver.script("/killer", Answer(500), Answer(500, held=True), Answer())
     killer = faulty.create_hook(receiver.url("/killer"))
     faulty.create_hook(receiver.url("/other"))
     first = faulty.post_event()
-    receiver.wait(1, "/killer")
-    faulty.api("PATCH", killer, {"displayName": "crash hook"})
+    receiver.wait(2, "/killer")
+    assert faulty.api("PATCH", killer, {"paused": True}).status == 200
+    faulty.settle_hooks()
+    receiver.release()
+    faulty.wait_deliveries(killer, 2)
+    # With the pause ends what keeps its third attempt, which is due, from being made.
+    faulty.api("PATCH", killer, {"displayName": "crash hook", "paused": False})
     wait_aside(faulty, "hook")
     second = faulty.post_event()
     arrived(receiver, [first, second], "/other")
-    time.sleep(1)  # when its second attempt would be due
     books = faulty.verify()
     assert (books["pending"], books["cancelled"]) == (1, 0)
-    assert len(receiver.got("/killer")) == 1
+    assert len(receiver.got("/killer")) == 2
     reply = faulty.api("POST", f"{killer}/ping")
     assert reply.status == 500, reply
 
     reply = faulty.api("PATCH", killer, {"displayName": "harmless"})
     assert reply.status == 200, reply
-    wait_for(lambda: len(receiver.got("/killer")) == 2, "it goes on", WAIT_S)
+    wait_for(lambda: len(receiver.got("/killer")) == 3, "it goes on", WAIT_S)
     assert {r.id for r in receiver.got("/killer")} == {first}
     assert faulty.wait_settled()["delivered"] == 3
 
