@@ -10,6 +10,7 @@ from certificates import Certificates
 from engine import Engine
 from manager import Manager
 from receiver import Receiver, tls_context
+from share import Share
 
 
 def pytest_addoption(parser):
@@ -21,8 +22,10 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "settings(name=value): of the fixture `engine`")
     config.addinivalue_line(
-        "markers", "shared: `engine` is one for all tests of the file with this mark, "
-        "which leave nothing that another of them could notice")
+        "markers", "shared(books=False): `engine` is a share.Share of one that all tests of "
+        "the file with this mark and the same settings use; `books`: the test reads them")
+    config.addinivalue_line(
+        "markers", "alone: the engine is the test's own, in a file that is marked as shared")
     config.addinivalue_line("markers", "smoke: run by tests/run --fast, the first to fail "
                             "when something of the kind is broken")
     config.addinivalue_line("markers", "slow: left out by tests/run --quick")
@@ -97,22 +100,49 @@ def make_engine(request, tmp_path):
 
 @pytest.fixture(scope="module")
 def shared_engine(tmp_path_factory):
-    made = Engine(tmp_path_factory.mktemp("shared"))
-    with running(made):
-        yield made
-    shutil.rmtree(made.directory)
+    """Gives a running engine with these settings, the same one each time."""
+    made = {}
+    with contextlib.ExitStack() as stack:
+        def get(settings):
+            key = repr(sorted(settings.items()))
+            if key not in made or not made[key].is_running():
+                engine = Engine(tmp_path_factory.mktemp("shared"), **settings)
+                made[key] = stack.enter_context(running(engine))
+            return made[key]
+
+        yield get
+    for engine in made.values():
+        shutil.rmtree(engine.directory)
 
 
 @pytest.fixture
-def engine(request):
-    """A running engine, with the settings of the test's marker."""
-    if request.node.get_closest_marker("shared"):
-        made = request.getfixturevalue("shared_engine")
-        request.node.engines = [made]
-        return made
-    make = request.getfixturevalue("make_engine")
+def share(request, shared_engine):
+    """Makes shares of engines that the tests of the file use together."""
+    shares = request.node.engines = []
+
+    def make(books=False, **settings):
+        shares.append(Share(shared_engine(settings), books))
+        return shares[-1]
+
+    yield make
+    for each in shares:
+        each.close()
+
+
+@pytest.fixture
+def settings(request):
+    """Of the fixture `engine`: those of the marker, or what a file says instead."""
     marker = request.node.get_closest_marker("settings")
-    return make(**(marker.kwargs if marker else {})).start()
+    return marker.kwargs if marker else {}
+
+
+@pytest.fixture
+def engine(request, settings):
+    """A running engine."""
+    shared = request.node.get_closest_marker("shared")
+    if not shared or request.node.get_closest_marker("alone"):
+        return request.getfixturevalue("make_engine")(**settings).start()
+    return request.getfixturevalue("share")(**shared.kwargs, **settings)
 
 
 @pytest.fixture

@@ -154,7 +154,34 @@ class Engine:
             f"the books do not balance: {result.stdout}{result.stderr}")
         return json.loads(result.stdout)
 
+    # --- commands ---
+
+    def client_environment(self):
+        """In which a command finds this engine, and may do everything."""
+        return {**os.environ, "POSTHORN_TOKEN": self.token,
+                "POSTHORN_API": f"http://127.0.0.1:{self.api_port}",
+                "POSTHORN_INGEST": f"http://127.0.0.1:{self.ingest_port}"}
+
+    def run(self, *words, stdin="", status=0, **environment):
+        """A command that is to end with this status; with any: ..."""
+        done = subprocess.run(
+            [BINARY, *(self.real(str(word)) for word in words)], input=stdin,
+            capture_output=True, text=True, timeout=PATIENCE_S,
+            env={**self.client_environment(), **environment})
+        assert status in (..., done.returncode), (words, done.stdout, done.stderr)
+        done.stdout, done.stderr = map(self.shown, (done.stdout, done.stderr))
+        return done
+
     # --- HTTP ---
+
+    # In a share.Share they exchange names of organizations.
+    def real(self, text):
+        """The text, or bytes, as the engine is to get it, by a way that is not below."""
+        return text
+
+    def shown(self, text):
+        """The text, or bytes, that came from the engine, as the test means it."""
+        return text
 
     @property
     def token(self):

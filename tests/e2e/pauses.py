@@ -2,12 +2,9 @@
 """What tests of pauses and of backlogs do with hooks and events."""
 
 import json
-import os
-import subprocess
 
 import pytest
 
-from engine import BINARY
 
 AKINON = ("/organizations/64b0c0ffee0123456789abcd/projects/"
           "64b0c0ffee0123456789abce/settings/webhooks")
@@ -62,13 +59,6 @@ def create_akinon(engine, url, **fields):
 def posthorn(engine):
     """Runs a command against the engine; returns what it printed."""
     def run(*words, status=0):
-        done = subprocess.run(
-            [BINARY, *map(str, words)], capture_output=True, text=True,
-            timeout=60, env={
-                **os.environ,
-                "POSTHORN_API": f"http://127.0.0.1:{engine.api_port}",
-                "POSTHORN_INGEST": f"http://127.0.0.1:{engine.ingest_port}",
-                "POSTHORN_TOKEN": engine.token})
-        assert done.returncode == status, done.stderr
+        done = engine.run(*words, status=status)
         return done.stdout + done.stderr
     return run

@@ -10,6 +10,8 @@ import pytest
 
 from support import compact, wait_for
 
+pytestmark = pytest.mark.shared
+
 ORG = "5f0c1a2b3c4d5e6f70819203"
 PROJECT = "63ea10b94a472e003305232b"
 OTHER = "000000000000000000000001"
@@ -117,7 +119,6 @@ def test_no_token(engine):
                                token=None), 401)
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("body, word", [
     ({}, "name is required"),
     ({"name": "ab", "url": "https://a"}, "events is required"),
@@ -191,7 +192,6 @@ def test_what_the_schema_takes_is_taken(engine, receiver):
                                {"Content-Type": "application/json"}), 400, "ping")
 
 
-@pytest.mark.shared
 def test_bad_ids(engine):
     for path in (PATH.replace(ORG, "acme"), PATH.replace(PROJECT, "web"),
                  PATH.replace(ORG, ORG + "0"), PATH.replace(ORG, ORG[:-1] + "g"),
@@ -245,6 +245,7 @@ def test_delivery(engine, receiver, prefix):
     assert "Bearer secret" not in engine.log()
 
 
+@pytest.mark.shared(books=True)
 def test_events_are_chosen_by_equality(engine, receiver):
     create(engine, receiver.url("/build"))
     create(engine, receiver.url("/both"),
@@ -263,6 +264,7 @@ def test_events_are_chosen_by_equality(engine, receiver):
                       BUILD, "distribution.failed"]
 
 
+@pytest.mark.shared(books=True)
 def test_the_two_apis_do_not_see_each_other(engine, receiver):
     """An organization of Pulumi's may even be called like an id."""
     create(engine, receiver.url("/akinon"), events=["order.created"])
@@ -292,6 +294,7 @@ def test_many_lines(engine, receiver):
     check_error(reply, 400, "line 2: event")
 
 
+@pytest.mark.shared(books=True)
 def test_posting_again(engine):
     number = str(uuid.uuid4())
     first = post(engine, id=number, data={"a": 1})
@@ -304,7 +307,6 @@ def test_posting_again(engine):
     assert engine.verify()["accepted"] == 2
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("body, word", [
     (b"[]", "an object with"), (b"{}", "event is missing"),
     (b'{"event":1}', "event is a number"), (b'{"event":"Build"}', "event "),

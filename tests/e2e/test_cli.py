@@ -17,29 +17,15 @@ from engine import BINARY
 from receiver import Answer
 from support import compact, wait_asking, wait_for
 
+pytestmark = [pytest.mark.shared,
+              pytest.mark.settings(retry_schedule="50ms", breaker_failures="0")]
+
 DOWN, UP = Answer(status=500), Answer(status=200)
-
-
-def environment(engine):
-    return {**os.environ, "POSTHORN_TOKEN": engine.token,
-            "POSTHORN_API": f"http://127.0.0.1:{engine.api_port}",
-            "POSTHORN_INGEST": f"http://127.0.0.1:{engine.ingest_port}"}
-
-
-@pytest.fixture
-def engine(make_engine):
-    return make_engine(retry_schedule="50ms", breaker_failures="0").start()
 
 
 @pytest.fixture
 def posthorn(engine):
-    def run(*words, stdin="", status=0):
-        done = subprocess.run([BINARY, *words], input=stdin,
-                              capture_output=True, text=True, timeout=60,
-                              env=environment(engine))
-        assert done.returncode == status, (words, done.stdout, done.stderr)
-        return done
-    return run
+    return engine.run
 
 
 @pytest.fixture
@@ -80,6 +66,7 @@ def test_send_one(engine, receiver, posthorn, tmp_path):
     assert "JSON" in bad.stderr
 
 
+@pytest.mark.shared(books=True)
 def test_send_many(engine, receiver, posthorn, tmp_path):
     engine.create_hook(receiver.url("/in"))
     file = tmp_path / "events.jsonl"
@@ -112,6 +99,7 @@ def test_deliveries(engine, failed, posthorn):
     assert "delivered, retrying, dead or cancelled" in bad.stderr
 
 
+@pytest.mark.shared(books=True)
 def test_pages_of_deliveries_are_one_list(engine, receiver, posthorn):
     hook = engine.create_hook(receiver.url("/in"), name="audit")
     engine.post_batch([{"kind": "a.b", "payload": {"n": n}}
@@ -158,8 +146,8 @@ def test_replay(engine, failed, receiver, posthorn):
 
 def test_who_stops_watching_stops_nothing(engine, failed, receiver, posthorn):
     watching = subprocess.Popen(
-        [BINARY, "replay", *HOOK, "--rate", "2"], stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, env=environment(engine))
+        [BINARY, "replay", *map(engine.real, HOOK), "--rate", "2"], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env=engine.client_environment())
     receiver.wait(7, "/in")  # three died there before, twice tried
     watching.send_signal(signal.SIGINT)
     _, errors = watching.communicate(timeout=20)
@@ -168,6 +156,7 @@ def test_who_stops_watching_stops_nothing(engine, failed, receiver, posthorn):
              "the replay is done")
 
 
+@pytest.mark.alone
 def test_ctrl_c_while_it_is_counted_takes_it_back(engine, failed, receiver,
                                                   posthorn):
     """The engine is stopped for a moment, so that counting takes one."""
@@ -175,7 +164,7 @@ def test_ctrl_c_while_it_is_counted_takes_it_back(engine, failed, receiver,
     os.kill(dispatcher, signal.SIGSTOP)
     asking = subprocess.Popen(
         [BINARY, "replay", *HOOK], stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, env=environment(engine))
+        stderr=subprocess.PIPE, text=True, env=engine.client_environment())
     wait_asking(engine.api_port)
     asking.send_signal(signal.SIGINT)
     time.sleep(0.2)
@@ -189,11 +178,11 @@ def test_ctrl_c_while_it_is_counted_takes_it_back(engine, failed, receiver,
 def test_tail(engine, receiver, posthorn):
     engine.create_hook(receiver.url("/in"), name="audit")
     following = subprocess.Popen(
-        [BINARY, "tail", "--org", "acme", "--count", "2", "--json"],
-        stdout=subprocess.PIPE, text=True, env=environment(engine))
+        [BINARY, "tail", "--org", engine.real("acme"), "--count", "2", "--json"],
+        stdout=subprocess.PIPE, text=True, env=engine.client_environment())
     plain = subprocess.Popen(
-        [BINARY, "tail", *HOOK, "--kind", "a.c"], stdout=subprocess.PIPE,
-        text=True, env=environment(engine))
+        [BINARY, "tail", *map(engine.real, HOOK), "--kind", "a.c"], stdout=subprocess.PIPE,
+        text=True, env=engine.client_environment())
     wait_asking(engine.api_port, 2)
     ids = [engine.post_event(kind) for kind in ("a.b", "a.c")]
     output, _ = following.communicate(timeout=20)
@@ -205,12 +194,13 @@ def test_tail(engine, receiver, posthorn):
     assert plain.wait(20) == 0
 
 
+@pytest.mark.alone
 def test_tail_goes_on_after_a_restart(engine, receiver, posthorn):
     hook = engine.create_hook(receiver.url("/in"), name="audit")
     following = subprocess.Popen(
         [BINARY, "tail", *HOOK, "--count", "2", "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        env=environment(engine))
+        env=engine.client_environment())
     wait_asking(engine.api_port)
     first = engine.post_event("a.b")
     assert json.loads(following.stdout.readline())["id"] == first
@@ -238,6 +228,7 @@ def test_explain(engine, receiver, posthorn, tmp_path):
     posthorn("explain", "--org", "acme", "--event", "/nowhere", status=1)
 
 
+@pytest.mark.alone
 def test_status_and_stats(engine, failed, posthorn):
     shown = posthorn("status").stdout
     assert shown.startswith("ready") and "dispatcher" in shown
@@ -258,6 +249,7 @@ def test_status_and_stats(engine, failed, posthorn):
     assert "totalUs" in table and "7d" not in table
 
 
+@pytest.mark.alone
 def test_without_an_engine(posthorn, engine):
     engine.stop()
     for words in (["status"], ["deliveries", "--org", "acme"],
@@ -269,6 +261,7 @@ def test_without_an_engine(posthorn, engine):
 
 # --- bench ---
 
+@pytest.mark.alone
 def test_bench_through_the_engine(engine, posthorn, tmp_path):
     html, result = tmp_path / "b.html", tmp_path / "b.json"
     told = json.loads(posthorn(
@@ -318,10 +311,11 @@ def test_bench_stays_on_this_machine(posthorn):
         assert "--allow-remote" in done.stderr, host
 
 
+@pytest.mark.alone
 def test_an_interrupted_bench_shows_what_it_knows(engine, posthorn):
     running = subprocess.Popen(
         [BINARY, "bench", "--rate", "50", "--duration", "60", "--json"],
-        stdout=subprocess.PIPE, text=True, env=environment(engine))
+        stdout=subprocess.PIPE, text=True, env=engine.client_environment())
     wait_for(lambda: sum(engine.metrics()["posthorn_events_accepted_total"].values())
              >= 20, "it sends")
     running.send_signal(signal.SIGINT)
@@ -420,10 +414,11 @@ class Terminal:
     """A tmux of its own, with one window."""
 
     def __init__(self, directory, engine, width=100):
+        self.real = engine.real
         self.socket = str(directory / "tmux")
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(width),
                   "-y", "40", "env", "-u", "NO_COLOR", "PS1=$ ", "bash",
-                  "--norc", "--noprofile", env=environment(engine))
+                  "--norc", "--noprofile", env=engine.client_environment())
 
     def tmux(self, *words, **more):
         # Whatever the machine's language is, "…" is one column.
@@ -435,7 +430,7 @@ class Terminal:
         return done.stdout
 
     def type(self, text):
-        self.tmux("send-keys", text, "Enter")
+        self.tmux("send-keys", self.real(text), "Enter")
 
     def press(self, key):
         self.tmux("send-keys", key)

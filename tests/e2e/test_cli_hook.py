@@ -2,25 +2,21 @@
 """`posthorn hook`: everything that a hook has, from a terminal."""
 
 import json
-import os
 import subprocess
 
 import pytest
 
 from engine import BINARY
 
+pytestmark = pytest.mark.shared
+
 AKINON = ("64b0c0ffee0123456789abcd", "64b0c0ffee0123456789abce")
 
 
 @pytest.fixture
 def hook(engine):
-    def run(*words, stdin=""):
-        return subprocess.run(
-            [BINARY, "hook", *words, "--api",
-             f"http://127.0.0.1:{engine.api_port}", "--data-dir",
-             str(engine.data_dir)], input=stdin, capture_output=True,
-            text=True, timeout=30, env={**os.environ, "POSTHORN_TOKEN":
-                                        engine.token})
+    def run(*words, stdin="", status=...):
+        return engine.run("hook", *words, stdin=stdin, status=status)
     return run
 
 

@@ -3,6 +3,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.shared
+
 ORGS = "/api/orgs/acme/hooks"
 AKINON = ("/organizations/5f0c1a2b3c4d5e6f70819203/projects/63ea10b94a472e003305232b"
           "/settings/webhooks")

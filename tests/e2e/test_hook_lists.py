@@ -8,6 +8,8 @@ import pytest
 from support import compact
 from test_api_hooks import check_error
 
+pytestmark = pytest.mark.shared
+
 ORG = "/api/orgs/acme/hooks"
 STACK = "/api/stacks/acme/web/prod/hooks"
 
@@ -101,6 +103,7 @@ def test_pages_go_on_while_hooks_come_and_go(engine):
         "n00003", "n00004", "n00005", "n00006", "n00007", "n00007a", "n00008"]
 
 
+@pytest.mark.alone
 def test_tokens_outlive_a_restart(engine):
     names = fill(engine, 4)
     path = next_of(engine.api("GET", f"{ORG}?limit=3"))
@@ -150,7 +153,6 @@ def test_a_token_of_another_server_gives_the_whole_list(engine):
                     "continuationToken")
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("limit", ["0", "1001", "-1", "ten", "", "1e3", "+5"])
 def test_a_limit_out_of_range_is_named(engine, limit):
     check_error(engine.api("GET", f"{ORG}?limit={limit}"), 400,

@@ -11,7 +11,6 @@ from conftest import running
 from engine import BINARY, Engine
 from receiver import Receiver
 from support import compact
-from test_cli import environment
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +177,7 @@ def test_send_posts_any_json(engine, receiver):
         done = subprocess.run(
             [BINARY, "send", "--org", "cli", "--kind", "Orders/Create:x", "--payload",
              payload], capture_output=True, text=True, timeout=60,
-            env=environment(engine))
+            env=engine.client_environment())
         assert done.returncode == 0, done.stderr
     assert sorted(r.body for r in receiver.wait(4, "/cli")) == sorted(
         [b"[1,2]", b'"x"', b"null", b"7"])

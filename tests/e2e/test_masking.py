@@ -4,7 +4,6 @@ a secret that was replaced still signs."""
 
 import base64
 import json
-import os
 import subprocess
 import time
 
@@ -14,6 +13,8 @@ from engine import BINARY
 from receiver import Answer
 from support import wait_for
 from test_secrets import send, verified
+
+pytestmark = pytest.mark.shared
 
 MASK = "********"
 ORG = "/api/orgs/acme/hooks"
@@ -37,16 +38,6 @@ def token(engine, *scopes):
 
 def headers_of(engine, hook, who):
     return engine.api("GET", hook, token=who).json()["headers"]
-
-
-def posthorn(engine, *args, status=0):
-    done = subprocess.run(
-        [BINARY, *map(str, args)], capture_output=True, text=True, timeout=60,
-        env={**os.environ, "POSTHORN_TOKEN": engine.token,
-             "POSTHORN_API": f"http://127.0.0.1:{engine.api_port}",
-             "POSTHORN_INGEST": f"http://127.0.0.1:{engine.ingest_port}"})
-    assert done.returncode == status, done
-    return done
 
 
 # --- who sees what ---
@@ -160,24 +151,25 @@ def test_export_holds_masks_unless_secrets_are_asked_for(engine, receiver,
                                                          tmp_path):
     hook = engine.create_hook(receiver.url(), headers={"X-Token": LONG})
     file = tmp_path / "hooks"
-    told = posthorn(engine, "export", "--data-dir", engine.data_dir,
+    told = engine.run("export", "--data-dir", engine.data_dir,
                     "--output", file)
     assert LONG not in file.read_text() and "1 have secrets" in told.stderr
     # It changes what is there and keeps the value; it makes nothing that would
     # be sent with a mask.
-    posthorn(engine, "import", file, "--on-conflict", "update")
+    engine.run("import", file, "--on-conflict", "update")
     assert headers_of(engine, hook, engine.token) == {"X-Token": LONG}
     assert engine.api("DELETE", hook).status == 204
-    done = posthorn(engine, "import", file, status=1)
+    done = engine.run("import", file, status=1)
     assert "shown in place of a value" in done.stderr
     engine.create_hook(receiver.url(), headers={"X-Token": LONG}, name="again")
-    posthorn(engine, "export", "--data-dir", engine.data_dir, "--output", file,
+    engine.run("export", "--data-dir", engine.data_dir, "--output", file,
              "--with-secrets")
     assert json.loads(file.read_text())["hook"]["headers"]["X-Token"] == LONG
 
 
 # --- where they lie ---
 
+@pytest.mark.alone
 def test_values_of_headers_are_on_the_disk_nowhere(engine, receiver):
     """Of all headers, marked or not: not with the webhook, not in its history,
     not in a backup."""
@@ -191,7 +183,7 @@ def test_values_of_headers_are_on_the_disk_nowhere(engine, receiver):
     assert all(f"X-Plain: {canary}-plain\r\n" in r["requestHeaders"]
                for r in rows)
     backup = engine.directory / "backup"
-    posthorn(engine, "backup", backup, "--data-dir", engine.data_dir)
+    engine.run("backup", backup, "--data-dir", engine.data_dir)
     changed = {"X-Plain": f"{canary}-changed"}
     assert engine.api("PATCH", hook, {"headers": changed}).status == 200
     assert engine.stop() == 0
@@ -209,19 +201,20 @@ def test_values_of_headers_are_on_the_disk_nowhere(engine, receiver):
     assert headers_of(engine, hook, engine.token) == changed
 
 
+@pytest.mark.alone
 def test_code_of_a_secret_stays_through_rekey_and_restore(engine, make_engine,
                                                           receiver):
     hook = engine.create_hook(receiver.url(), secret="one of mine")
     before = engine.api("GET", hook).json()
     backup = engine.directory / "backup"
-    posthorn(engine, "backup", backup, "--data-dir", engine.data_dir)
+    engine.run("backup", backup, "--data-dir", engine.data_dir)
     assert engine.stop() == 0
     subprocess.run([BINARY, "rekey", "--data-dir", str(engine.data_dir)],
                    check=True, capture_output=True, timeout=60)
     engine.start()
     assert engine.api("GET", hook).json() == before
     other = make_engine()
-    posthorn(engine, "restore", backup, "--data-dir", other.data_dir)
+    engine.run("restore", backup, "--data-dir", other.data_dir)
     other.start()
     assert other.api("GET", hook).json() == before
 
@@ -270,7 +263,7 @@ def test_overlap_of_one_webhook_ends_at_once(engine, receiver):
     other = engine.create_hook(receiver.url("/other"), secret=secret(0))
     for path in (hook, other):
         engine.api("PATCH", path, {"secret": secret(1)})
-    posthorn(engine, "hook", "update", "--org", "acme", "--hook", "one",
+    engine.run("hook", "update", "--org", "acme", "--hook", "one",
              "--end-secret-overlap", "yes")
     assert "secretOverlap" not in engine.api("GET", hook).json()
     engine.settle_hooks()

@@ -19,7 +19,6 @@ from conftest import running
 from engine import BINARY, Engine
 from receiver import Answer, Receiver
 from support import ROOT, free_ports, wait_for
-from test_cli import environment
 
 HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e"
                      "\u2066-\u2069]")
@@ -43,12 +42,7 @@ def receiver():
 
 @pytest.fixture(scope="module")
 def posthorn(engine):
-    def run(*words, status=0, stdin=""):
-        done = subprocess.run([BINARY, *words], capture_output=True, text=True,
-                              timeout=60, env=environment(engine), input=stdin)
-        assert done.returncode == status, (words, done.stdout, done.stderr)
-        return done
-    return run
+    return engine.run
 
 
 def on_terminal(engine, columns, *words):
@@ -56,7 +50,7 @@ def on_terminal(engine, columns, *words):
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     running = subprocess.Popen([BINARY, *words], stdin=slave, stdout=slave, stderr=slave,
-                               env={**environment(engine), "NO_COLOR": "1"})
+                               env={**engine.client_environment(), "NO_COLOR": "1"})
     os.close(slave)
     out = b""
     while True:

@@ -3,16 +3,15 @@
 command line; and that nobody guesses fast."""
 
 import json
-import os
-import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from engine import BINARY
 from support import Pending, compact, wait_for
+
+pytestmark = pytest.mark.shared
 
 ORG = "/api/orgs/acme"
 ID = "5f0c1a2b3c4d5e6f70819203"
@@ -32,14 +31,8 @@ def post(engine, token, org="acme"):
                          token=token)
 
 
-def command(engine, *args, status=0, **more):
-    result = subprocess.run(
-        [BINARY, "token", *args], capture_output=True, text=True, timeout=30,
-        env={**os.environ, "POSTHORN_API":
-             f"http://127.0.0.1:{engine.api_port}",
-             "POSTHORN_TOKEN": engine.token, **more})
-    assert result.returncode == status, result
-    return result
+def command(engine, *words, **more):
+    return engine.run("token", *words, **more)
 
 
 # --- what a token allows ---
@@ -149,7 +142,7 @@ def test_life_of_a_token(engine):
     listed = engine.api("GET", f"{ORG}/tokens").json()
     token = made.pop("token")
     assert listed == [made]
-    assert engine.api("GET", "/api/orgs/other/tokens").json() == []
+    assert engine.api("GET", "/api/orgs/nobody/tokens").json() == []
     path = f"{ORG}/tokens/{made['id']}"
     assert engine.api("DELETE", path.replace("acme", "other")).status == 404
     assert engine.api("GET", f"{ORG}/hooks", token=token).status == 200
@@ -162,7 +155,7 @@ def test_life_of_a_token(engine):
 
 def test_who_follows_with_a_revoked_token_gets_no_more(engine):
     made = engine.api("POST", "/api/orgs/acme/tokens", {"scopes": ["read"]}).json()
-    followers = [Pending(engine.api_port, "GET", "/api/orgs/acme/tail", token)
+    followers = [Pending(engine.api_port, "GET", engine.real("/api/orgs/acme/tail"), token)
                  for token in (made["token"], engine.token)]
     for each in followers:
         wait_for(lambda each=each: each.status() == 200, "it follows")
@@ -214,7 +207,6 @@ def test_tokens_expire(engine):
              "it has expired")
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("body, word", [
     ({}, "scopes"), ({"scopes": []}, "scopes"), ({"scopes": "read"}, "scopes"),
     ({"scopes": ["admin"]}, "scopes"), ({"scopes": ["read", "read"]}, "scopes"),
@@ -242,6 +234,7 @@ def test_only_hashes_are_kept(engine):
             assert secret not in path.read_bytes(), path
 
 
+@pytest.mark.alone
 def test_tokens_outlive_restarts(engine):
     token = create(engine, "read")["token"]
     assert engine.stop() == 0
