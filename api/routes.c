@@ -95,6 +95,7 @@ static const struct route routes[] = {
     OWN_ROUTES("/api/orgs/{org}", .is_akinon = false),
     { METHOD_GET, AUTH_ADMIN, "/api/status", status_get_engine,
       .takes_json = false },
+    { METHOD_GET, AUTH_ADMIN, "/api/config", config_get, .is_long = true },
     { METHOD_GET, AUTH_READ, "/api/orgs/{org}/places", places_list,
       .takes_json = false },
     { METHOD_GET, AUTH_READ, "/api/orgs/{org}/status", status_get_org,

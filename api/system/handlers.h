@@ -16,6 +16,9 @@ void operations_metrics(struct api_request *rq);
 void status_get_org(struct api_request *rq); // with the path's organization
 void status_get_engine(struct api_request *rq);
 
+// --- config_routes.c: the settings of this process ---
+void config_get(struct api_request *rq);
+
 // --- kind_routes.c: what webhooks can be filtered by ---
 void kinds_list(struct api_request *rq);
 

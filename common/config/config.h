@@ -18,6 +18,7 @@
 #define PREFIXES_MAX 16
 #define CIDRS_MAX    64
 
+struct setting_source;
 struct sockaddr;
 
 struct cidr {
@@ -118,6 +119,7 @@ struct config {
     char *sandbox;    // "auto", "on", "off"
     char *log_format; // "text", "json"
     bool debug;
+    struct setting_source *sources; // owned; of each setting (settings_shown.h)
 };
 
 // Is the port in one of the ranges?

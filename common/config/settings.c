@@ -16,13 +16,20 @@
 #include "common/config/config_check.h"
 #include "common/config/config_follow.h"
 #include "common/config/config_types.h"
+#include "common/config/settings_shown.h"
 #include "common/config/settings_table.h"
 #include "common/log/log.h"
 
-// A value and where it came from, while sources are read.
+// The values, while sources are read.
 struct draft {
-    char *values[N_SETTINGS];
-    const char *origins[N_SETTINGS];
+    struct setting_source sources[N_SETTINGS];
+};
+
+// Where a pair comes from, while it is read.
+struct pair_origin {
+    enum setting_origin kind;
+    const char *at; // path of the file, or NULL
+    unsigned line;
 };
 
 static int setting_find(struct str name)
@@ -34,68 +41,36 @@ static int setting_find(struct str name)
     return -1;
 }
 
-static void put_range(const struct setting *s, struct buf *out)
+static void put_where(const struct pair_origin *from, struct buf *out)
 {
-    switch (s->type) {
-    case TYPE_BYTES:
-        config_put_bytes(s->min, out);
-        buf_puts(out, " to ");
-        config_put_bytes(s->max, out);
-        break;
-    case TYPE_DURATION:
-        config_put_duration((int64_t)s->min, out);
-        buf_puts(out, " to ");
-        config_put_duration((int64_t)s->max, out);
-        break;
-    case TYPE_COUNT:
-        buf_printf(out, "%llu to %llu", (unsigned long long)s->min,
-                   (unsigned long long)s->max);
-        break;
-    case TYPE_SCHEDULE:
-        buf_printf(out, "1 to %d waits like 5s,2m,1h", RETRIES_MAX);
-        break;
-    case TYPE_CIDRS:
-        buf_puts(out, "CIDRs like 10.0.0.0/8 or 127.0.0.1/32:8443");
-        break;
-    case TYPE_PORTS:
-        buf_printf(out, "1 to %d ports and ranges like 443,1024-65535",
-                   PORT_RANGES_MAX);
-        break;
-    case TYPE_ADDRESS:
-        buf_puts(out, "address:port like 127.0.0.1:8080 or [::1]:8080");
-        break;
-    case TYPE_BOOL:
-        buf_puts(out, "yes or no");
-        break;
-    case TYPE_TEXT:
-    case TYPE_PATH:
-        buf_puts(out, "text");
-        break;
+    if (from->kind == ORIGIN_FILE) {
+        buf_printf(out, "%s:%u", from->at, from->line);
+    } else {
+        buf_puts(out,
+                 from->kind == ORIGIN_ENVIRONMENT ? "environment" : "--set");
     }
 }
 
-static void fault_unknown(struct str name, const char *origin,
+static void fault_unknown(struct str name, const struct pair_origin *from,
                           struct buf *faults)
 {
-    buf_printf(faults, "%s: there is no setting %s; allowed:", origin,
-               log_quote(name));
+    put_where(from, faults);
+    buf_printf(faults, ": there is no setting %s; allowed:", log_quote(name));
     for (size_t i = 0; i < N_SETTINGS; i++)
         buf_printf(faults, "%s%s", i > 0 ? ", " : " ", settings[i].name);
     buf_putc(faults, '\n');
 }
 
 static void draft_set(struct draft *d, struct str name, struct str value,
-                      const char *origin, struct buf *faults)
+                      const struct pair_origin *from, struct buf *faults)
 {
     int i = setting_find(name);
 
     if (i < 0) {
-        fault_unknown(name, origin, faults);
+        fault_unknown(name, from, faults);
         return;
     }
-    free(d->values[i]);
-    d->values[i] = xstrndup(value.at != NULL ? value.at : "", value.n_bytes);
-    d->origins[i] = origin;
+    setting_source_set(&d->sources[i], value, from->kind, from->at, from->line);
 }
 
 static struct str trimmed(struct str s)
@@ -110,33 +85,36 @@ static struct str trimmed(struct str s)
 }
 
 // "name = value", from a file's line or from --set.
-static void read_pair(struct draft *d, struct str line, const char *origin,
-                      struct buf *faults)
+static void read_pair(struct draft *d, struct str line,
+                      const struct pair_origin *from, struct buf *faults)
 {
     const char *equals = memchr(line.at, '=', line.n_bytes);
     struct str name = line;
     struct str value = STR_EMPTY;
 
     if (memchr(line.at, '\0', line.n_bytes) != NULL) {
-        buf_printf(faults, "%s: %s holds a NUL byte, which no value may\n",
-                   origin, log_quote(line));
+        put_where(from, faults);
+        buf_printf(faults, ": %s holds a NUL byte, which no value may\n",
+                   log_quote(line));
         return;
     }
     if (equals == NULL) {
-        buf_printf(faults, "%s: %s is not of the form name = value\n", origin,
+        put_where(from, faults);
+        buf_printf(faults, ": %s is not of the form name = value\n",
                    log_quote(line));
         return;
     }
     name.n_bytes = (size_t)(equals - line.at);
     value.at = equals + 1;
     value.n_bytes = line.n_bytes - name.n_bytes - 1;
-    draft_set(d, trimmed(name), trimmed(value), origin, faults);
+    draft_set(d, trimmed(name), trimmed(value), from, faults);
 }
 
 static void read_file(struct draft *d, const struct config_sources *sources,
                       struct buf *faults)
 {
     const char *path = sources->file;
+    struct pair_origin from = { .kind = ORIGIN_FILE, .at = path };
     int fd = sources->file_fd > 0 ? dup(sources->file_fd) : -1;
     FILE *file = fd >= 0 ? fdopen(fd, "r") : fopen(path, "re");
     char *line = NULL;
@@ -150,8 +128,9 @@ static void read_file(struct draft *d, const struct config_sources *sources,
     while ((n = getline(&line, &room, file)) >= 0) {
         struct str text = trimmed((struct str){ line, (size_t)n });
 
+        from.line++;
         if (text.n_bytes > 0 && text.at[0] != '#')
-            read_pair(d, text, path, faults);
+            read_pair(d, text, &from, faults);
     }
     free(line);
     fclose(file);
@@ -176,6 +155,8 @@ static char lower(char c)
 // to the command line, so unknown ones are no fault.
 static void read_environment(struct draft *d, struct buf *faults)
 {
+    static const struct pair_origin from = { .kind = ORIGIN_ENVIRONMENT };
+
     for (size_t i = 0; i < N_SETTINGS; i++) {
         char name[64];
         const char *value;
@@ -185,7 +166,7 @@ static void read_environment(struct draft *d, struct buf *faults)
             *c = upper(*c);
         value = getenv(name);
         if (value != NULL) {
-            draft_set(d, str_of(settings[i].name), str_of(value), "environment",
+            draft_set(d, str_of(settings[i].name), str_of(value), &from,
                       faults);
         }
     }
@@ -212,7 +193,8 @@ bool config_is_variable(struct str name)
 // Settings left at their defaults follow those that were set.
 static void draft_follow(struct draft *d)
 {
-    const char *reserve = d->values[setting_find(STR("admin_reserve_percent"))];
+    const char *reserve =
+        d->sources[setting_find(STR("admin_reserve_percent"))].text;
 
     for (size_t i = 0; i < n_config_follows; i++) {
         const struct config_follow *f = &config_follows[i];
@@ -221,36 +203,41 @@ static void draft_follow(struct draft *d)
         char *text = NULL;
 
         assert(at >= 0 && of >= 0);
-        if (strcmp(d->origins[at], "default") == 0)
-            text = config_follow(f, d->values[at], d->values[of], reserve);
-        if (text == NULL)
-            continue;
-        free(d->values[at]);
-        d->values[at] = text;
-        d->origins[at] = f->of;
+        if (d->sources[at].origin == ORIGIN_DEFAULT) {
+            text = config_follow(f, d->sources[at].text, d->sources[of].text,
+                                 reserve);
+        }
+        if (text != NULL) {
+            setting_source_set(&d->sources[at], str_of(text), ORIGIN_FOLLOWS,
+                               f->of, 0);
+        }
+        free(text);
     }
 }
 
 static void draft_read(struct draft *d, const struct config_sources *sources,
                        struct buf *faults)
 {
+    static const struct pair_origin set = { .kind = ORIGIN_COMMAND_LINE };
+
+    memset(d, 0, sizeof(*d));
     for (size_t i = 0; i < N_SETTINGS; i++) {
-        d->values[i] = xstrdup(settings[i].fallback);
-        d->origins[i] = "default";
+        setting_source_set(&d->sources[i], str_of(settings[i].fallback),
+                           ORIGIN_DEFAULT, NULL, 0);
     }
     if (sources->file != NULL)
         read_file(d, sources, faults);
     if (!sources->no_environment)
         read_environment(d, faults);
     for (size_t i = 0; i < sources->n_sets; i++)
-        read_pair(d, str_of(sources->sets[i]), "--set", faults);
+        read_pair(d, str_of(sources->sets[i]), &set, faults);
     draft_follow(d);
 }
 
-static void draft_clear(struct draft *d)
+static void sources_clear(struct setting_source *sources)
 {
     for (size_t i = 0; i < N_SETTINGS; i++)
-        free(d->values[i]);
+        setting_source_clear(&sources[i]);
 }
 
 static void *field_at(struct config *c, const struct setting *s)
@@ -308,17 +295,19 @@ enum err config_load(const struct config_sources *sources, struct config *out,
     memset(out, 0, sizeof(*out));
     draft_read(&d, sources, faults);
     for (size_t i = 0; i < N_SETTINGS; i++) {
-        enum err err = read_value(out, &settings[i], d.values[i]);
+        const struct setting_source *from = &d.sources[i];
 
-        if (err == OK)
+        if (read_value(out, &settings[i], from->text) == OK)
             continue;
-        buf_printf(faults, "%s: %s (from %s) is not allowed; allowed: ",
-                   settings[i].name, log_quote(str_of(d.values[i])),
-                   d.origins[i]);
-        put_range(&settings[i], faults);
+        buf_printf(faults, "%s: %s (from ", settings[i].name,
+                   log_quote(str_of(from->text)));
+        setting_put_origin(from, faults);
+        buf_puts(faults, ") is not allowed; allowed: ");
+        setting_put_allowed(&settings[i], faults);
         buf_putc(faults, '\n');
     }
-    draft_clear(&d);
+    out->sources = xmalloc(sizeof(d.sources));
+    memcpy(out->sources, d.sources, sizeof(d.sources));
     if (faults->n_bytes == n_before)
         config_check(out, faults);
     return faults->n_bytes > n_before ? ERR_INVALID : OK;
@@ -334,6 +323,14 @@ static void swap(void *a, void *b, size_t n_bytes)
     memcpy(b, kept, n_bytes);
 }
 
+static void swap_sources(struct config *a, struct config *b, size_t i)
+{
+    struct setting_source kept = a->sources[i];
+
+    a->sources[i] = b->sources[i];
+    b->sources[i] = kept;
+}
+
 void config_keep_fixed(struct config *fresh, struct config *old)
 {
     for (size_t i = 0; i < N_SETTINGS; i++) {
@@ -341,6 +338,7 @@ void config_keep_fixed(struct config *fresh, struct config *old)
 
         if (s->reloadable)
             continue;
+        swap_sources(fresh, old, i);
         switch (s->type) {
         case TYPE_TEXT:
         case TYPE_PATH:
@@ -361,8 +359,24 @@ void config_keep_fixed(struct config *fresh, struct config *old)
     }
 }
 
+void config_note_pending(struct config *kept, const struct config *read)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        struct setting_source *s = &kept->sources[i];
+        const char *text = read->sources[i].text;
+
+        free(s->pending);
+        s->pending = NULL;
+        if (!settings[i].reloadable && strcmp(s->text, text) != 0)
+            s->pending = xstrdup(text);
+    }
+}
+
 void config_clear(struct config *c)
 {
+    if (c->sources != NULL)
+        sources_clear(c->sources);
+    free(c->sources);
     for (size_t i = 0; i < N_SETTINGS; i++) {
         const struct setting *s = &settings[i];
 
@@ -381,12 +395,14 @@ void config_describe(const struct config_sources *sources, struct buf *out)
     buf_init(&faults, 0);
     draft_read(&d, sources, &faults);
     for (size_t i = 0; i < N_SETTINGS; i++) {
-        buf_printf(out, "%s = %s  # from %s; ", settings[i].name, d.values[i],
-                   d.origins[i]);
-        put_range(&settings[i], out);
+        buf_printf(out, "%s = %s  # from ", settings[i].name,
+                   d.sources[i].text);
+        setting_put_origin(&d.sources[i], out);
+        buf_puts(out, "; ");
+        setting_put_allowed(&settings[i], out);
         buf_printf(out, "; %s%s\n", settings[i].help,
                    settings[i].reloadable ? "" : " Needs a restart.");
     }
-    draft_clear(&d);
+    sources_clear(d.sources);
     buf_clear(&faults);
 }

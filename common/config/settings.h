@@ -34,6 +34,10 @@ bool config_is_variable(struct str name);
 // `old`, and `old` has those just read. Each then owns all of its values.
 void config_keep_fixed(struct config *fresh, struct config *old);
 
+// After config_keep_fixed(): notes in `kept` which of its settings had another value in
+// `read`, where those just read are now, and waits for a restart.
+void config_note_pending(struct config *kept, const struct config *read);
+
 // Appends a line "name = value  # origin; range; help" for every setting.
 void config_describe(const struct config_sources *sources, struct buf *out);
 

@@ -244,8 +244,10 @@ static enum err read_again(struct role *r, int file_fd, struct config *fresh,
         return err;
     config_keep_fixed(fresh, &r->config);
     config_check(fresh, faults);
-    if (faults->n_bytes == 0)
+    if (faults->n_bytes == 0) {
+        config_note_pending(fresh, &r->config);
         return OK;
+    }
     config_keep_fixed(fresh, &r->config); // each owns its values again
     return ERR_INVALID;
 }

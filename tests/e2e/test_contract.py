@@ -265,6 +265,7 @@ def test_the_other_operations(engine, receiver):
     for path in ("/api/user", "/api/user/organizations/default",
                  "/api/capabilities", "/api/cli/version", "/healthz",
                  "/readyz", "/metrics", "/api/openapi.json", "/api/status",
+                 "/api/config",
                  "/api/kinds", "/api/orgs/{orgName}/places",
                  "/api/openapi/pulumi-spec.json", "/dashboard"):
         assert call("GET", path).status == 200, path
