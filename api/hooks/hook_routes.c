@@ -2,7 +2,8 @@
 // hook_routes.c — handlers of the routes that make, show, change and delete a hook.
 //
 // With dryRun=true, a create or an update is judged to the end, and answered with the hook
-// as it would be, but nothing is written.
+// as it would be, but nothing is written. With events=N, the answer also says which of
+// the newest events the hook would get.
 
 #include "api/hooks/handlers.h"
 
@@ -10,6 +11,7 @@
 
 #include "api/core/api_request.h"
 #include "api/core/audit.h"
+#include "api/hooks/hook_judgement.h"
 #include "api/hooks/secret_expiry.h"
 #include "api/json/pulumi_hook_json.h"
 #include "common/base/clock.h"
@@ -29,6 +31,7 @@ struct hook_change {
     struct hook hook;  // a new hook, whose texts lie in the body and the arena
     bool is_named;     // the client named it
     bool is_dry;       // nothing is written
+    size_t n_events;   // that a dry run judges
     unsigned n_tries;  // writes so far
     uint64_t org_id;   // of the scope's organization; 0: it has no number yet
     uint64_t
@@ -53,14 +56,12 @@ static struct hook_change *change_new(struct api_request *rq)
     return c;
 }
 
-static void answer_hook(struct api_request *rq, unsigned status,
-                        const struct hook *hook)
+static void print_hook(struct api_request *rq, unsigned status,
+                       const struct hook *hook, struct buf *out)
 {
     struct hook_showing to = request_showing(rq);
-    struct buf body;
-    struct json_writer w = json_writer(&body);
+    struct json_writer w = json_writer(out);
 
-    buf_init(&body, 0);
     if (hook->no == 0 || status == 201) { // new
         json_open_object(&w, NULL);
         request_dialect(rq)->print_created(&to, hook, &w);
@@ -68,8 +69,46 @@ static void answer_hook(struct api_request *rq, unsigned status,
     } else {
         request_print_hook(rq, hook, &w);
     }
+}
+
+static void answer_hook(struct api_request *rq, unsigned status,
+                        const struct hook *hook)
+{
+    struct buf body;
+
+    buf_init(&body, 0);
+    print_hook(rq, status, hook, &body);
     request_answer(rq, status, buf_str(&body));
     buf_clear(&body);
+}
+
+// Begins a change in its turn; a dry run, which changes nothing, needs none.
+static void change_or_judge(struct api_request *rq,
+                            void (*begin)(struct api_request *rq))
+{
+    const struct hook_change *c = rq->data;
+
+    if (c->is_dry) {
+        begin(rq);
+    } else {
+        request_change(rq, begin, CHANGE_BESIDE);
+    }
+}
+
+// Answers a dry run with the hook as it would be.
+static void answer_dry(struct api_request *rq, const struct hook *hook)
+{
+    const struct hook_change *c = rq->data;
+    struct buf printed;
+
+    if (c->n_events == 0) {
+        answer_hook(rq, 200, hook);
+        return;
+    }
+    buf_init(&printed, 0);
+    print_hook(rq, 200, hook, &printed);
+    judgement_answer(rq, hook, buf_str(&printed), c->n_events);
+    buf_clear(&printed);
 }
 
 // --- get ---
@@ -107,7 +146,6 @@ void hooks_get(struct api_request *rq)
 
     if (!request_scope(rq, &scope))
         return;
-    (void)request_showing(rq);
     buf_init(&p.body, 0);
     err = find(rq, &scope, put_found, &p);
     if (err == OK) {
@@ -122,9 +160,10 @@ void hooks_get(struct api_request *rq)
 
 // --- create ---
 
-// Reads `dryRun`. False: it is neither true nor false; the request has been answered.
-static bool read_dry_run(struct api_request *rq, bool *out)
+// Reads `dryRun` and `events`. False: one is not valid; the request has been answered.
+static bool read_dry_run(struct api_request *rq, struct hook_change *c)
 {
+    bool *out = &c->is_dry;
     struct buf text;
     enum err err;
 
@@ -136,7 +175,7 @@ static bool read_dry_run(struct api_request *rq, bool *out)
     if (err == ERR_INVALID)
         http_fail(rq->http, 400, STR_EMPTY, "dryRun must be true or false");
     buf_clear(&text);
-    return err != ERR_INVALID;
+    return err != ERR_INVALID && judgement_read(rq, c->is_dry, &c->n_events);
 }
 
 static struct validation validation_of(struct api_request *rq, struct buf *why,
@@ -232,7 +271,7 @@ static void judge_new(struct api_request *rq)
     if (err == OK) {
         fail_name(rq);
     } else if (err == ERR_NOTFOUND) {
-        answer_hook(rq, 200, &c->hook);
+        answer_dry(rq, &c->hook);
     } else {
         request_fail_store(rq, err);
     }
@@ -309,14 +348,14 @@ void hooks_create(struct api_request *rq)
     const char *field;
     struct buf why;
 
-    if (!request_scope(rq, &c->hook.scope) || !read_dry_run(rq, &c->is_dry) ||
+    if (!request_scope(rq, &c->hook.scope) || !read_dry_run(rq, c) ||
         !request_json(rq, &c->body))
         return;
     buf_init(&why, WHY_MAX_BYTES);
     validation = validation_of(rq, &why, &field);
     if (request_dialect(rq)->read_new(&validation, json_root(c->body),
                                       &c->hook) == OK) {
-        request_change(rq, begin_create, CHANGE_BESIDE);
+        change_or_judge(rq, begin_create);
     } else {
         http_fail_field(rq->http, 400, field, "%s", buf_cstr(&why));
     }
@@ -373,7 +412,7 @@ static void write_merged(struct api_request *rq)
     buf_clear(&why);
     hook.updated_at_ms = clock_now_ms();
     if (c->is_dry) {
-        answer_hook(rq, 200, &hook);
+        answer_dry(rq, &hook);
         return;
     }
     if (hook.active && !c->old->active)
@@ -408,9 +447,9 @@ void hooks_update(struct api_request *rq)
 {
     struct hook_change *c = change_new(rq);
 
-    if (request_scope(rq, &c->scope) && read_dry_run(rq, &c->is_dry) &&
+    if (request_scope(rq, &c->scope) && read_dry_run(rq, c) &&
         request_json(rq, &c->body))
-        request_change(rq, begin_update, CHANGE_BESIDE);
+        change_or_judge(rq, begin_update);
 }
 
 // --- delete ---

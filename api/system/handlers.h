@@ -21,6 +21,8 @@ void config_get(struct api_request *rq);
 
 // --- kind_routes.c: what webhooks can be filtered by ---
 void kinds_list(struct api_request *rq);
+void kinds_list_org(
+    struct api_request *rq); // of its newest events; answers later
 
 // --- openapi.c: the description of the API ---
 void openapi_get(struct api_request *rq);

@@ -9,7 +9,7 @@
 #define QUERY(name) MEMBER(struct query, name)
 
 static const struct member query_members[] = {
-    QUERY(no),      MEMBER_MAX(struct query, what, QUERY_DISCARD),
+    QUERY(no),      MEMBER_MAX(struct query, what, QUERY_DRAFT),
     QUERY(hook_id), QUERY(event_id.bytes),
     QUERY(dialect), QUERY(is_dry),
     QUERY(org),     QUERY(project),

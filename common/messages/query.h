@@ -42,10 +42,17 @@ enum query_what {
     // all stay. If `text` of the reply is not empty, more are left: the next query
     // continues there with it as `after`. ERR_FULL: no room on the disk. ERR_BUSY:
     // too many such queries at once.
-    QUERY_DISCARD = 7
+    QUERY_DISCARD = 7,
+    // Whether a hook that does not exist, or not in this form, would get events of
+    // `org`: `event` is the hook (draft.h), `text` the events' positions (8 bytes
+    // each), DRAFT_EVENTS_MAX at most. `text` of the reply: the elements of a JSON
+    // array, one for each position: null, or in words why it would not get the event.
+    QUERY_DRAFT = 8
 };
 
 #define STATUS_UNKNOWN "unknown"
+
+#define DRAFT_EVENTS_MAX 50
 
 #define DISCARD_AFTER_BYTES 16 // of a hook's number and a position
 
@@ -80,8 +87,8 @@ struct reply {
     uint8_t position[8]; // of the event, as in struct position
     struct id event_id;
     int64_t started_at_us; // UTC epoch
-    struct str text;       // QUERY_STATUS, QUERY_EXPLAIN, QUERY_DISCARD
-    uint64_t n, n_gone;    // QUERY_REPLAY, QUERY_DISCARD
+    struct str text; // QUERY_STATUS, QUERY_EXPLAIN, QUERY_DISCARD, QUERY_DRAFT
+    uint64_t n, n_gone; // QUERY_REPLAY, QUERY_DISCARD
 };
 
 // Append a frame's content.

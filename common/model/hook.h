@@ -39,6 +39,11 @@ struct hook_scope {
     struct str target;  // stack or environment; else empty
 };
 
+// Whether the event has the dialect and organization, and the stack, environment or
+// project, that the scope names.
+bool hook_scope_holds(const struct hook_scope *scope,
+                      const struct event *event);
+
 #define HOOK_LIST_MAX 128
 
 #define FILTER_IS_KIND         0xff

@@ -48,6 +48,8 @@ static void run_query(struct dispatcher *d, const struct query *query)
     }
     if (query->what == QUERY_EXPLAIN) {
         err = explain_start(d, query);
+    } else if (query->what == QUERY_DRAFT) {
+        err = explain_draft_start(d, query);
     } else if (query->what == QUERY_STATUS && query->hook_id == 0) {
         err = statuses_start(d, query);
     } else {

@@ -106,6 +106,75 @@ enum err event_view_scan(struct event_view *view, struct event_scan *scan,
     return err;
 }
 
+// The last record before `key`.
+static int seek_before(MDB_cursor *cursor, MDB_val *key, MDB_val *val)
+{
+    int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
+
+    if (rc == MDB_NOTFOUND)
+        return mdb_cursor_get(cursor, key, val, MDB_LAST);
+    return rc == 0 ? mdb_cursor_get(cursor, key, val, MDB_PREV) : rc;
+}
+
+static enum err scan_back_from(struct store *s, MDB_cursor *cursor,
+                               struct event_scan_back *scan, uint64_t end,
+                               event_visit visit, void *data)
+{
+    uint64_t before = position_number(scan->before);
+    struct position from = position_of(before < end ? before : end);
+    MDB_val key = val_at(from.bytes, sizeof(from.bytes));
+    MDB_val val;
+    int rc = seek_before(cursor, &key, &val);
+
+    before = position_number(from);
+    for (size_t i = 0; i < scan->max && rc == 0; i++) {
+        struct event e;
+
+        if (key.mv_size != sizeof(scan->last.bytes) ||
+            get_be64(key.mv_data) >= before)
+            return store_err(s, MDB_CORRUPTED, "scan events");
+        before = get_be64(key.mv_data);
+        scan->last = position_of(before);
+        if (decode(s, key, val, &e) != OK) {
+            log_warn("a damaged event is skipped", "position=%llu",
+                     (unsigned long long)before);
+        } else if (!visit(data, &e)) {
+            return OK;
+        }
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_PREV);
+    }
+    scan->is_end = rc == MDB_NOTFOUND;
+    return rc == 0 || rc == MDB_NOTFOUND ? OK : store_err(s, rc, "scan events");
+}
+
+enum err event_view_scan_back(struct event_view *view,
+                              struct event_scan_back *scan, event_visit visit,
+                              void *data)
+{
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    uint64_t end = 1;
+    enum err err = store_read(view->store, &txn);
+
+    scan->last = scan->before;
+    scan->is_end = false;
+    if (err != OK)
+        return err;
+    err = event_next(view->store, txn, &end);
+    if (err == OK) {
+        err = store_err(
+            view->store,
+            mdb_cursor_open(txn, store_db(view->store, EVENTS_EVENTS), &cursor),
+            "scan events");
+    }
+    if (err == OK) {
+        err = scan_back_from(view->store, cursor, scan, end, visit, data);
+        mdb_cursor_close(cursor);
+    }
+    store_read_end(view->store);
+    return err;
+}
+
 enum err event_view_get(struct event_view *view, struct position position,
                         event_visit visit, void *data)
 {

@@ -32,6 +32,19 @@ MUST_CHECK enum err event_view_scan(struct event_view *view,
                                     struct event_scan *scan, event_visit visit,
                                     void *data);
 
+struct event_scan_back {
+    struct position before; // position_end: from the newest event on
+    size_t max;
+    struct position last; // out: the last event passed, or `before`
+    bool is_end;          // out: there are no older events
+};
+
+// Visits up to `scan->max` events before `scan->before`, the newest first. The visit may
+// end the scan; that event counts as passed. Damaged events are skipped and logged.
+MUST_CHECK enum err event_view_scan_back(struct event_view *view,
+                                         struct event_scan_back *scan,
+                                         event_visit visit, void *data);
+
 // ERR_NOTFOUND: retention removed it. ERR_CORRUPT: it is damaged.
 MUST_CHECK enum err event_view_get(struct event_view *view,
                                    struct position position, event_visit visit,

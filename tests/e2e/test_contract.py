@@ -287,8 +287,9 @@ def test_the_other_operations(engine, receiver):
     for base, values in (("/api/orgs/{orgName}", {}),
                          (akinon, {"projectId": AKINON["projectId"]}),
                          ("/api/v1" + akinon, {"projectId": "0" * 24})):
-        assert call("GET", base.partition("/projects")[0] + "/status",
-                    **values).status == 200
+        for what in ("/status", "/kinds"):
+            assert call("GET", base.partition("/projects")[0] + what,
+                        **values).status == 200
         body = event if base.startswith("/api/orgs") else {"event": "a.b"}
         assert call("POST", base + "/explain", body, **values).status == 200
         assert call("POST", base + "/explain", {}, **values).status == 400

@@ -24,7 +24,6 @@
 #include "common/process/channel.h"
 #include "engine/delivery/request_body.h"
 #include "engine/delivery/request_headers.h"
-#include "engine/delivery/scope.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/crash.h"
 #include "engine/dispatcher/deliver/outcome.h"
@@ -143,7 +142,7 @@ static bool on_event_to_send(void *data, const struct event *event)
     const struct hook *hook =
         hook_record(delivery_hook(in_flight_delivery(sending->a)));
 
-    sending->is_foreign = !scope_holds(&hook->scope, event);
+    sending->is_foreign = !hook_scope_holds(&hook->scope, event);
     if (!sending->is_foreign)
         sending->unsent = request_event(sending->d, sending->a, event);
     return false;
@@ -158,7 +157,7 @@ static bool on_event_aside(void *data, const struct event *event)
     const struct hook *hook =
         hook_record(delivery_hook(in_flight_delivery(sending->a)));
 
-    sending->is_foreign = !scope_holds(&hook->scope, event);
+    sending->is_foreign = !hook_scope_holds(&hook->scope, event);
     if (sending->is_foreign)
         return false;
     notes->accepted_at_us = event->accepted_at_us;

@@ -20,7 +20,6 @@
 #include "common/model/delivery.h"
 #include "common/model/event.h"
 #include "engine/delivery/request_headers.h"
-#include "engine/delivery/scope.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
@@ -123,7 +122,7 @@ static bool on_event(void *data, const struct event *event)
 
     if (f != NULL && hook_record(f) != NULL) {
         row.org_id = hook_record(f)->org_id;
-        if (scope_holds(&hook_record(f)->scope, event))
+        if (hook_scope_holds(&hook_record(f)->scope, event))
             put(data, &row);
     } else if (org_number(e->d->hooks, event->dialect, event->org,
                           &row.org_id) == OK) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// explain.c — whether hooks want an event, why not, and what they would be sent.
+// explain.c — whether hooks want an event, why not, and what they would be sent; which
+// events a hook would get that does not exist yet.
 //
-// It uses the same match index as delivery, with one hook in it, so that both give the
-// same result. Hooks are compared as they are at that moment.
+// Hooks are compared as they are at that moment.
 //
 // Happy path: the event is read in the first slice, and kept; then hooks are explained
 // one after the other, in slices. A request is made and signed as for a delivery, which
@@ -12,6 +12,7 @@
 #include "engine/dispatcher/requests/explain.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
@@ -21,16 +22,14 @@
 #include "common/config/config.h"
 #include "common/encoding/id.h"
 #include "common/encoding/json_writer.h"
+#include "common/messages/draft.h"
 #include "common/messages/query.h"
 #include "common/model/event.h"
-#include "common/model/event_kinds.h"
 #include "common/model/hook.h"
-#include "common/model/operator.h"
 #include "common/process/role.h"
-#include "engine/delivery/match.h"
+#include "engine/delivery/match_reason.h"
 #include "engine/delivery/request_body.h"
 #include "engine/delivery/request_headers.h"
-#include "engine/delivery/scope.h"
 #include "engine/dispatcher/deliver/requesters.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/requests/slices.h"
@@ -61,100 +60,6 @@ struct explaining {
     struct json_writer json; // writes `text`
     struct buf request;      // scratch
 };
-
-// --- why not ---
-
-// Whether the hook would want the event if it had always existed and been active.
-static bool wants(const struct hook *hook, const struct event *event)
-{
-    struct match_index *index = match_index_new();
-    struct hook always = *hook;
-    bool is_wanted;
-
-    always.active = true;
-    always.from = position_start;
-    match_index_put(index, &always, NULL);
-    is_wanted = match_wants(index, event);
-    match_index_free(index);
-    return is_wanted;
-}
-
-static void put_filters(uint64_t bits, struct buf *out)
-{
-    const char *separator = "";
-
-    for (size_t i = 0; i < n_filters; i++) {
-        if ((bits & UINT64_C(1) << i) == 0)
-            continue;
-        buf_printf(out, "%s%s", separator, filters[i].name);
-        separator = ", ";
-    }
-}
-
-static void put_scope_reason(const struct hook_scope *scope,
-                             const struct event *event, struct buf *out)
-{
-    bool is_env = scope->level == LEVEL_ENVIRONMENT;
-    struct str target = is_env ? event->env : event->stack;
-
-    if (scope->level == LEVEL_PROJECT) {
-        buf_puts(out, "the event is of another project");
-        return;
-    }
-    buf_printf(out, "the webhook is of the %s %.*s/%.*s, the event of ",
-               is_env ? "environment" : "stack", STR_ARG(scope->project),
-               STR_ARG(scope->target));
-    if (target.n_bytes == 0) {
-        buf_puts(out, "none");
-    } else {
-        buf_printf(out, "%.*s/%.*s", STR_ARG(event->project), STR_ARG(target));
-    }
-}
-
-static void put_filter_reason(const struct hook *hook,
-                              const struct event *event, struct buf *out)
-{
-    if (operator_is_org(hook->scope.org) && !hook->is_operator) {
-        buf_puts(out, "the webhook is from before its organization was the "
-                      "operator's; it gets events once it is changed");
-        return;
-    }
-    if (kind_is_own(event->kind)) {
-        buf_puts(out, "the engine's own events reach only webhooks that name "
-                      "them in their filters");
-        return;
-    }
-    buf_printf(out, "none of its filters or groups wants the kind %.*s",
-               STR_ARG(event->kind));
-    if (event->filters != 0) {
-        buf_puts(out, " (filters: ");
-        put_filters(event->filters, out);
-        buf_putc(out, ')');
-    }
-}
-
-// Appends why the hook does not get the event; nothing if it gets it.
-static void put_reason(const struct explaining *x, const struct hook *hook,
-                       const struct event *event, struct buf *out)
-{
-    if (!scope_holds(&hook->scope, event)) {
-        put_scope_reason(&hook->scope, event, out);
-    } else if (!wants(hook, event)) {
-        put_filter_reason(hook, event, out);
-    } else if (hook->disabled == HOOK_GONE) {
-        buf_puts(out,
-                 "the webhook was switched off: its receiver answered 410");
-    } else if (hook->disabled == HOOK_FAILING) {
-        buf_puts(out, "the webhook was switched off: it failed for too long");
-    } else if (!hook->active) {
-        buf_puts(out, "the webhook is inactive");
-    } else if (x->is_stored && position_cmp(event->position, hook->from) <= 0) {
-        buf_printf(out, "the webhook was %s after the event was accepted",
-                   event->accepted_at_us < hook->created_at_ms * 1000
-                       ? "created"
-                       : "switched on");
-    }
-}
 
 // --- the request that would be sent ---
 
@@ -230,7 +135,7 @@ static void put_hook(struct explaining *x, const struct hook *hook)
     struct buf reason;
 
     buf_init(&reason, 0);
-    put_reason(x, hook, &x->event, &reason);
+    match_put_reason(hook, &x->event, x->is_stored, &reason);
     json_open_object(w, NULL);
     json_put_str(w, "hookName", hook->name);
     json_put_given(w, "displayName", hook->display_name);
@@ -396,5 +301,102 @@ enum err explain_start(struct dispatcher *d, const struct query *query)
         err = slices_add(d, &x->sliced, query, org_id);
     if (err != OK)
         explaining_free(&x->sliced);
+    return err;
+}
+
+// --- a hook that does not exist yet ---
+
+struct judging {
+    struct sliced sliced; // first: it is cast
+    struct dispatcher *d;
+    struct arena arena; // holds what the query and the hook point to
+    uint64_t no;        // of the query
+    struct hook hook;
+    struct str positions; // 8 bytes each
+    size_t at;            // bytes of them that are done
+    struct buf text;
+    struct json_writer json; // writes `text`
+};
+
+static bool judge_event(void *data, const struct event *event)
+{
+    struct judging *j = data;
+    struct buf reason;
+
+    buf_init(&reason, 0);
+    match_put_reason(&j->hook, event, true, &reason);
+    if (reason.n_bytes == 0) {
+        json_put_null(&j->json, NULL);
+    } else {
+        json_put_str(&j->json, NULL, buf_str(&reason));
+    }
+    buf_clear(&reason);
+    return false;
+}
+
+static void judge_next(struct judging *j)
+{
+    struct position position;
+
+    memcpy(position.bytes, j->positions.at + j->at, sizeof(position.bytes));
+    j->at += sizeof(position.bytes);
+    if (event_view_get(j->d->events, position, judge_event, j) != OK) {
+        json_put_text(&j->json, NULL,
+                      "the event was removed by retention meanwhile");
+    }
+}
+
+static bool judge(struct sliced *s, int64_t until_us)
+{
+    struct judging *j = (struct judging *)s;
+    struct reply reply = { .no = j->no };
+
+    while (j->at < j->positions.n_bytes) {
+        judge_next(j);
+        if (clock_mono_us() >= until_us)
+            return false;
+    }
+    json_close(&j->json);
+    reply.text = buf_str(&j->text);
+    requesters_answer_now(j->d, &reply);
+    return true;
+}
+
+static void judging_free(struct sliced *s)
+{
+    struct judging *j = (struct judging *)s;
+
+    buf_clear(&j->text);
+    arena_clear(&j->arena);
+    free(j);
+}
+
+enum err explain_draft_start(struct dispatcher *d, const struct query *query)
+{
+    static const struct sliced_kind kind = { judge, judging_free };
+    struct judging *j = xcalloc(1, sizeof(*j));
+    uint64_t org_id = 0;
+    enum err err;
+
+    j->sliced.kind = &kind;
+    j->sliced.n_bytes = query->text.n_bytes + query->event.n_bytes;
+    j->d = d;
+    j->no = query->no;
+    j->positions = arena_copy(&j->arena, query->text);
+    buf_init(&j->text, 0);
+    j->json = json_writer(&j->text);
+    json_open_array(&j->json, NULL);
+    err =
+        draft_unpack(arena_copy(&j->arena, query->event), &j->arena, &j->hook);
+    if (err == OK && (query->text.n_bytes % 8 != 0 ||
+                      query->text.n_bytes > 8 * DRAFT_EVENTS_MAX))
+        err = ERR_CORRUPT;
+    if (err == OK)
+        err = org_number(d->hooks, (enum dialect)query->dialect, query->org,
+                         &org_id);
+    if (err == OK || err == ERR_NOTFOUND)
+        err = slices_add(d, &j->sliced, query, org_id);
+    if (err != OK)
+        judging_free(&j->sliced);
     return err;
 }

@@ -15,7 +15,6 @@
 #include "common/model/event.h"
 #include "common/model/hook.h"
 #include "engine/delivery/failing.h"
-#include "engine/delivery/scope.h"
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/requesters.h"
@@ -64,7 +63,7 @@ static bool put_id(void *data, const struct event *event)
     char id[ID_TEXT_BYTES + 1];
 
     id_format(&event->id, id);
-    if (scope_holds(&b->hook->scope, event)) {
+    if (hook_scope_holds(&b->hook->scope, event)) {
         json_put_text(b->w, "blockedBy", id);
     } else { // pages of the log have changed places
         json_put_null(b->w, "blockedBy");

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// match_reason.h — why a hook does not get an event, in words.
+
+#ifndef ENGINE_DELIVERY_MATCH_REASON_H
+#define ENGINE_DELIVERY_MATCH_REASON_H
+
+#include <stdbool.h>
+
+#include "common/base/buf.h"
+#include "queue/queue.h"
+
+// Appends why the hook does not get the event; nothing if it gets it. Only an event that
+// `is_stored` has a position, and may have been accepted before the hook was there.
+void match_put_reason(const struct hook *hook, const struct event *event,
+                      bool is_stored, struct buf *out);
+
+#endif
