@@ -22,10 +22,8 @@ static const struct {
 
 static void put_counts(const struct stats *s, struct json_writer *w)
 {
-    uint64_t n = 0;
+    uint64_t n = stats_attempts(s);
 
-    for (unsigned i = DELIVERY_DELIVERED; i <= DELIVERY_CANCELLED; i++)
-        n += s->states[i];
     json_put_u64(w, "attempts", n);
     json_open_object(w, "outcomes");
     for (unsigned i = DELIVERY_DELIVERED; i <= DELIVERY_CANCELLED; i++) {

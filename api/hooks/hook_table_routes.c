@@ -32,6 +32,8 @@
 #define ASKED_MAX       2000  // hooks whose status one request asks for
 #define PAGE_MAX_BYTES  ((size_t)1 << 20)
 #define REPLY_WITHIN_MS 5000
+#define SERIES_S        3600 // how far back a row's series goes
+#define SLOTS_MAX       16
 
 // As status.c of the dispatcher names them; STATUS_UNKNOWN is ours.
 static const char *const state_names[] = {
@@ -46,6 +48,7 @@ struct table {
     char akinon_org[AKINON_ID_BYTES];
     unsigned states; // that are wanted, as bits; 0: all
     struct str text; // that is searched for; empty: all
+    bool has_series; // rows show their last hour
     size_t limit;
     struct buf last; // position of the last hook that is done
     bool has_more;
@@ -119,6 +122,15 @@ static enum err read_text(struct table *t, struct str text, struct buf *why)
     return OK;
 }
 
+static enum err read_series(struct table *t, struct str text, struct buf *why)
+{
+    t->has_series = str_is(text, "1h");
+    if (t->has_series)
+        return OK;
+    buf_printf(why, "series: %s is not allowed; allowed: 1h", log_quote(text));
+    return ERR_INVALID;
+}
+
 // Reads a parameter that may be absent.
 static enum err read_param(struct table *t, const char *name,
                            enum err (*read)(struct table *, struct str,
@@ -153,6 +165,7 @@ static bool read_query(struct table *t, const uint8_t key[SHA256_BYTES])
     is_good =
         read_param(t, "state", read_states, &why) == OK &&
         read_param(t, "text", read_text, &why) == OK &&
+        read_param(t, "series", read_series, &why) == OK &&
         page_query_read(t->rq->http, key, t->scope.org, &page, &why) == OK;
     if (!is_good)
         http_fail(t->rq->http, 400, STR_EMPTY, "%s", buf_cstr(&why));
@@ -311,6 +324,52 @@ static struct str take_line(struct table *t, uint64_t hook_id)
     return state;
 }
 
+static void put_counts(const char *key, const uint64_t *counts, size_t n,
+                       struct json_writer *w)
+{
+    json_open_array(w, key);
+    for (size_t i = 0; i < n; i++)
+        json_put_u64(w, NULL, counts[i]);
+    json_close(w);
+}
+
+// Puts the attempts of the last hour, slot by slot.
+static void put_series(const struct table *t, uint64_t hook_id,
+                       struct json_writer *w)
+{
+    const struct api *api = t->rq->api;
+    unsigned shard = queue_shard_of(hook_id, api->n_shards);
+    int64_t now_s = clock_now_ms() / 1000;
+    uint64_t attempts[SLOTS_MAX], succeeded[SLOTS_MAX];
+    int64_t first_s, slot_s;
+    size_t n = 0;
+    enum err err = OK;
+
+    stats_slots(now_s, SERIES_S, &first_s, &slot_s);
+    for (int64_t at_s = first_s; at_s <= now_s && n < SLOTS_MAX && err == OK;
+         at_s += slot_s) {
+        struct stats sum;
+
+        stats_init(&sum);
+        err = stats_read_slot(api->shards[shard], hook_id, at_s, slot_s, &sum);
+        attempts[n] = stats_attempts(&sum);
+        succeeded[n++] = sum.errors[ERROR_NONE];
+        stats_clear(&sum);
+    }
+    if (err != OK) {
+        log_warn("the statistics of a hook cannot be read", "reason=%s",
+                 log_quote(str_of(err_str(err))));
+        json_put_null(w, "series");
+        return;
+    }
+    json_open_object(w, "series");
+    json_put_i64(w, "from", first_s);
+    json_put_i64(w, "slotSeconds", slot_s);
+    put_counts("attempts", attempts, n, w);
+    put_counts("succeeded", succeeded, n, w);
+    json_close(w);
+}
+
 static bool put_row(void *data, const struct hook *hook)
 {
     struct table *t = data;
@@ -329,6 +388,8 @@ static bool put_row(void *data, const struct hook *hook)
         request_put_dead(t->rq, hook->no, w);
         json_close(w);
     }
+    if (t->has_series)
+        put_series(t, hook->no, w);
     json_close(w);
     buf_reset(&t->last);
     hook_cursor_put(hook, &t->last);

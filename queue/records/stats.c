@@ -105,6 +105,15 @@ void stats_clear(struct stats *s)
     stats_init(s);
 }
 
+uint64_t stats_attempts(const struct stats *s)
+{
+    uint64_t n = 0;
+
+    for (unsigned i = DELIVERY_DELIVERED; i <= DELIVERY_CANCELLED; i++)
+        n += s->states[i];
+    return n;
+}
+
 void stats_note(struct stats *s, const struct attempt *attempt)
 {
     const struct timing *t = &attempt->timing;

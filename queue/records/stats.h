@@ -53,6 +53,7 @@ struct stats {
 void stats_init(struct stats *s);
 void stats_clear(struct stats *s);
 void stats_note(struct stats *s, const struct attempt *attempt);
+uint64_t stats_attempts(const struct stats *s); // how many there were
 
 // The value that `percent` of the values do not exceed, rounded up to its bucket's
 // end; 0 if there are none.

@@ -256,3 +256,32 @@ def test_it_is_one_command(engine, receiver):
         assert run(*words).returncode == 2, words
     bad = run("list", "--org", ORG, "--all", "--state", "asleep")
     assert bad.returncode == 1 and "asleep" in bad.stderr
+
+
+def test_rows_show_their_last_hour(make_engine, receiver):
+    engine = make_engine(dispatchers="2", retry_schedule="10ms", breaker_failures="0").start()
+    receiver.script("/down", Answer(status=500))
+    make(engine, receiver, name="up")
+    down = make(engine, receiver, name="down")
+    make_akinon(engine, receiver)
+    engine.settle_hooks()
+    engine.post_batch([{"kind": "a.b", "payload": {"n": n}} for n in range(3)], ORG)
+
+    def figures():
+        found, _ = rows(engine, "&series=1h")
+        return {row["displayName"]: (sum(row["series"]["attempts"]), sum(row["series"]["succeeded"]))
+                for row in found}
+
+    wait_for(lambda: figures() == {
+        "D up": (3, 3), "D down": (6, 0), "watcher": (0, 0)},
+             "the statistics have them")
+    found, _ = rows(engine, "&series=1h")
+    for row in found:
+        own = row["series"]
+        assert own["slotSeconds"] == 300 and own["from"] % 300 == 0
+        assert len(own["attempts"]) == len(own["succeeded"]) in (12, 13)
+    sums = engine.api("GET", f"{down}/stats/series?window=1h").json()
+    assert sums["slots"][0]["from"] - found[0]["series"]["from"] in (0, 300)
+    assert all("series" not in row for row in rows(engine)[0])
+    reply = engine.api("GET", f"{TABLE}&series=24h")
+    assert reply.status == 400 and "series" in reply.json()["message"]
