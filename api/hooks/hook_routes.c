@@ -13,6 +13,7 @@
 #include "api/core/audit.h"
 #include "api/hooks/hook_judgement.h"
 #include "api/hooks/secret_expiry.h"
+#include "api/hooks/secret_usage.h"
 #include "api/json/pulumi_hook_json.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
@@ -121,9 +122,14 @@ struct printing {
 static bool put_found(void *data, const struct hook *hook)
 {
     struct printing *p = data;
+    struct hook_showing to = request_showing(p->rq);
     struct json_writer w = json_writer(&p->body);
 
-    request_print_hook(p->rq, hook, &w);
+    json_open_object(&w, NULL);
+    request_dialect(p->rq)->print(&to, hook, &w);
+    request_put_state(p->rq, hook, &w);
+    secret_usage_put(p->rq->api, hook, &w);
+    json_close(&w);
     return false;
 }
 

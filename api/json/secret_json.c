@@ -102,6 +102,8 @@ enum err secret_read_new(const struct validation *validation,
         err = validation_refuse(validation,
                                 "secret cannot be " HOOK_REMOVE_SECRET);
     }
+    if (err == OK && hook->secret.n_bytes > 0)
+        hook->secret_at_ms = validation->now_ms;
     return err == OK ? check_secret(validation, hook->secret) : err;
 }
 
@@ -136,6 +138,7 @@ static enum err replace(const struct validation *validation, struct str secret,
     hook->old = old;
     hook->n_old = n;
     hook->secret = secret;
+    hook->secret_at_ms = validation->now_ms;
     return OK;
 }
 
@@ -149,6 +152,7 @@ static enum err merge(const struct validation *validation,
         return err;
     if (str_is(secret, HOOK_REMOVE_SECRET)) {
         hook->secret = STR_EMPTY;
+        hook->secret_at_ms = 0;
         hook->n_old = 0;
         return OK;
     }

@@ -105,11 +105,12 @@ struct hook {
         secret_headers; // bit i: the value of header i is never shown in full,
                         // whatever its name
     struct hook_policy policy;
-    struct str secret;           // HMAC key; empty: none
-    struct old_secret *old;      // earlier secrets, the newest first
-    size_t n_old;                // at most OLD_SECRETS_MAX
-    struct str client_cert;      // PEM, for receivers that want one; or empty
-    struct str client_key;       // PEM, of client_cert
+    struct str secret;      // HMAC key; empty: none
+    struct old_secret *old; // earlier secrets, the newest first
+    size_t n_old;           // at most OLD_SECRETS_MAX
+    int64_t secret_at_ms;   // UTC epoch: when the secret was set; 0: not known
+    struct str client_cert; // PEM, for receivers that want one; or empty
+    struct str client_key;  // PEM, of client_cert
     enum hook_disabled disabled; // why the engine made it inactive
     bool is_damaged; // set by hook_watch(): its record cannot be read
     bool

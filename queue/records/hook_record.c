@@ -71,6 +71,7 @@ static const struct member hook_tail[] = {
     MEMBER_SINCE(struct hook, secret_headers, 4),
     MEMBER_SINCE(struct hook, filter_order, 5),
     MEMBER_SINCE(struct hook, lower_headers, 6),
+    MEMBER_SINCE(struct hook, secret_at_ms, 7),
 };
 
 // The names of the headers are in the record unsealed.

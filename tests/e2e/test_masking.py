@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from clock import HOUR, Clock
 from engine import BINARY
 from receiver import Answer
 from support import wait_for
@@ -297,3 +298,33 @@ def test_each_replaced_secret_has_its_own_time(engine, receiver):
     wait_for(lambda: "secretOverlap" not in engine.api("GET", hook).json(),
              "what is over is removed", 10)
     assert engine.log().count("replaced secret has expired") >= 2
+
+
+def test_deliveries_since_a_secret_was_replaced_are_counted(make_engine, receiver, tmp_path):
+    """Across slots of five minutes and of an hour, for an operator who waits for receivers
+    to be changed."""
+    engine = make_engine(retry_schedule="7d")
+    engine.clock, engine.binary = Clock(tmp_path), Clock.PROGRAM
+    engine.start()
+    hook = engine.create_hook(receiver.url(), secret=secret(0))
+    send(engine, receiver)
+    assert "sinceSecret" not in engine.api("GET", hook).json()
+    assert "sinceSecret" not in engine.api("PATCH", hook, {"secret": secret(1)}).json()
+
+    def since(count):
+        def counted():
+            found = engine.api("GET", hook).json()["sinceSecret"]
+            return found["delivered"] == count and found
+        return wait_for(counted, f"{count} are counted")
+
+    began = since(0)["at"]
+    engine.settle_hooks()
+    receiver.script("/", Answer(status=500), Answer())
+    engine.post_batch([{"kind": "a.b", "payload": {"n": n}} for n in range(3)])
+    assert since(2) == {"at": began, "delivered": 2, "moreDelivered": False}
+    for count, passed in ((3, HOUR // 2), (4, 5 * HOUR)):
+        engine.clock.turn(passed)
+        engine.post_event()
+        since(count)
+    assert engine.api("PATCH", hook, {"endSecretOverlap": True}).status == 200
+    assert "sinceSecret" not in engine.api("GET", hook).json()
