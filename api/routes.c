@@ -198,6 +198,8 @@ struct segments {
     struct str at[SEGMENTS_MAX];   // decoded, in the arena
     struct str from[SEGMENTS_MAX]; // the path from this segment on, as sent
     size_t n;
+    bool
+        has_more; // further ones, which only a pattern of a rest of the path fits
 };
 
 // Takes the next segment off `rest`, which begins with a slash.
@@ -223,13 +225,11 @@ static enum err split(struct str path, struct arena *arena,
 
     out->n = 0;
     buf_init(&decoded, 0);
-    while (err == OK && path.n_bytes > 0) {
+    while (err == OK && path.n_bytes > 0 && out->n < SEGMENTS_MAX) {
         struct str segment = next_segment(&path);
 
         buf_reset(&decoded);
-        if (out->n == SEGMENTS_MAX) {
-            err = ERR_NOTFOUND;
-        } else if (http_decode(segment, &decoded) != OK) {
+        if (http_decode(segment, &decoded) != OK) {
             err = ERR_INVALID;
         } else {
             out->from[out->n] =
@@ -237,6 +237,7 @@ static enum err split(struct str path, struct arena *arena,
             out->at[out->n++] = arena_copy(arena, buf_str(&decoded));
         }
     }
+    out->has_more = path.n_bytes > 0;
     buf_clear(&decoded);
     return err;
 }
@@ -279,7 +280,7 @@ static bool route_fits(const struct route *route, const struct segments *path,
         if (n == path->n || !segment_fits(wanted, path->at[n++], params))
             return false;
     }
-    return n == path->n;
+    return n == path->n && !path->has_more;
 }
 
 static unsigned bit(enum http_method method)

@@ -29,7 +29,7 @@ bool request_is_allowed(struct api_request *rq)
 
     if (rq->is_in_session != NULL)
         return rq->is_in_session(rq);
-    return auth_grant_of(rq->api->auth, rq->grant.token_hash, &grant);
+    return auth_grant_of(rq->api->auth, rq->grant.token_hash, &grant) == OK;
 }
 
 void request_answer(struct api_request *rq, unsigned status, struct str body)

@@ -125,8 +125,8 @@ void request_free(struct api_request *rq);
 // The login of the admin token. No organization can have this name.
 #define API_ADMIN_LOGIN "admin@posthorn"
 
-// Whether the token or the session that the request came with is still valid: for answers
-// that have no end. Do not call it within a read of a store.
+// Whether the token or the session that the request came with is still valid, as far as
+// can be told: for answers that have no end. Do not call it within a read of a store.
 bool request_is_allowed(struct api_request *rq);
 
 // Answers with JSON.

@@ -100,35 +100,39 @@ static void narrow(const struct login *login, struct auth_grant *grant)
     memcpy(grant->token_hash, login->token_hash, sizeof(grant->token_hash));
 }
 
-bool session_grant(const struct api *api, const struct login *login,
-                   struct auth_grant *out)
+enum err session_grant(const struct api *api, const struct login *login,
+                       struct auth_grant *out)
 {
-    if (!auth_grant_of(api->auth, login->token_hash, out))
-        return false;
+    enum err err = auth_grant_of(api->auth, login->token_hash, out);
+
+    if (err != OK)
+        return err;
     if (login->is_narrowed)
         narrow(login, out);
-    return out->is_admin || out->scopes != 0;
+    return out->is_admin || out->scopes != 0 ? OK : ERR_DENIED;
 }
 
-// Sets what the request's session allows. False: there is none, or it has ended.
-static bool find_grant(struct api_request *rq, struct auth_grant *out)
+// Sets what the request's session allows. ERR_DENIED: there is none, or it has ended.
+// Other errors: that cannot be told now.
+static enum err find_grant(struct api_request *rq, struct auth_grant *out)
 {
     const struct login *login = session_of(rq);
 
-    return login != NULL && session_grant(rq->api, login, out);
+    return login != NULL ? session_grant(rq->api, login, out) : ERR_DENIED;
 }
 
 static bool is_in_session(struct api_request *rq)
 {
     struct auth_grant grant;
 
-    return rq->api->config->dashboard && find_grant(rq, &grant);
+    return rq->api->config->dashboard && find_grant(rq, &grant) == OK;
 }
 
 bool session_check(struct api_request *rq, enum auth_scope scope)
 {
     const struct origin_facts facts = session_facts(rq);
     const char *fault = origin_fault(&facts);
+    enum err err;
 
     if (fault != NULL) {
         session_log_refusal(rq, "session refused", fault);
@@ -137,9 +141,14 @@ bool session_check(struct api_request *rq, enum auth_scope scope)
     }
     rq->http->is_private = true;
     rq->is_in_session = is_in_session;
-    if (!find_grant(rq, &rq->grant)) {
+    err = find_grant(rq, &rq->grant);
+    if (err == ERR_DENIED) {
         session_end(rq);
         auth_refuse(rq->api->auth, rq->http, ended);
+        return false;
+    }
+    if (err != OK) { // it goes on once the storage works again
+        auth_fail_lookup(rq->http);
         return false;
     }
     return auth_check_grant(rq->http, rq->match.params[PARAM_ORG], scope,

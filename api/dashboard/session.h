@@ -48,9 +48,11 @@ const struct login *session_of(struct api_request *rq);
 // Ends the session of the request's cookie. False: there was none.
 bool session_end(struct api_request *rq);
 
-// The token of a login allows this now, within what the login allows. False: nothing.
-bool session_grant(const struct api *api, const struct login *login,
-                   struct auth_grant *out);
+// The token of a login allows this now, within what the login allows. ERR_DENIED: nothing.
+// Other errors: that cannot be told now.
+MUST_CHECK enum err session_grant(const struct api *api,
+                                  const struct login *login,
+                                  struct auth_grant *out);
 
 // What is known of the page that a request comes from.
 struct origin_facts session_facts(const struct api_request *rq);

@@ -73,13 +73,19 @@ static bool take_code(struct api_request *rq, struct str code,
         "long as the token that made it is valid";
     struct login_table *codes = &rq->api->dashboard->codes;
     const struct login *login = login_find(codes, code, clock_now_ms());
+    enum err err = ERR_DENIED;
 
     if (login != NULL) {
         *out = *login;
-        login_remove(codes, code);
-        if (session_grant(rq->api, out, &rq->grant))
-            return true;
+        err = session_grant(rq->api, out, &rq->grant);
     }
+    if (err != OK && err != ERR_DENIED) { // the code can be tried again
+        auth_fail_lookup(rq->http);
+        return false;
+    }
+    login_remove(codes, code);
+    if (err == OK)
+        return true;
     session_log_refusal(rq, "login refused", why);
     auth_refuse(rq->api->auth, rq->http, why);
     return false;

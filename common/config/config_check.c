@@ -57,6 +57,16 @@ static bool is_host_name(struct str text)
     return text.n_bytes > 0 && text.at[text.n_bytes - 1] != '.';
 }
 
+// Whether a URL has more than its host: a path other than /, or a query.
+static bool has_path(const char *url)
+{
+    const char *host = strstr(url, "://");
+    size_t n = host != NULL ? strcspn(host + 3, "/?") : 0;
+
+    return host == NULL ||
+           (host[3 + n] != '\0' && strcmp(host + 3 + n, "/") != 0);
+}
+
 static void check_hosts(const struct config *c, struct buf *faults)
 {
     static const char separators[] = ", \t";
@@ -83,9 +93,11 @@ static void check_hosts(const struct config *c, struct buf *faults)
                  "other than " OPERATOR_ORG ": A-Z a-z 0-9 . _ -\n");
     }
     if (c->dashboard_url[0] != '\0' &&
-        url_parse(str_of(c->dashboard_url), &url, NULL) != OK) {
-        buf_puts(faults, "dashboard_url: must be an http or https URL, like "
-                         "https://posthorn.example.com/\n");
+        (url_parse(str_of(c->dashboard_url), &url, NULL) != OK ||
+         has_path(c->dashboard_url))) {
+        buf_puts(faults, "dashboard_url: must be an http or https URL without "
+                         "a path, like https://posthorn.example.com/; the "
+                         "dashboard is at /dashboard there\n");
     }
 }
 

@@ -47,8 +47,9 @@ static const struct setting rows[] = {
     { "dashboard", TYPE_BOOL, AT(dashboard), "yes", 0, 0, true,
       "Whether the API's address also serves the dashboard, at /dashboard." },
     { "dashboard_url", TYPE_TEXT, AT(dashboard_url), "", 0, 0, true,
-      "URL at which people reach the API, perhaps through a proxy, such as "
-      "https://posthorn.example.com/; its host name is accepted like those in "
+      "URL at which people reach the API, perhaps through a proxy, without a "
+      "path, such as https://posthorn.example.com/; its host name is accepted "
+      "like those in "
       "api_hosts. With https, the dashboard takes logins under this name: a "
       "proxy speaks TLS for it." },
     { "default_organization", TYPE_TEXT, AT(default_organization), "", 0, 0,

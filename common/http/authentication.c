@@ -252,67 +252,85 @@ void auth_key(const struct auth *a, const char *purpose,
 
 // --- requests ---
 
-// The text after "token " or "Bearer " in a header's value; empty if neither is
-// there. Schemes are case-insensitive (RFC 9110, 11.1).
-static struct str after_scheme(struct str value)
+// What follows the scheme of a header's value: blanks and a token, or nothing. `at` is
+// NULL: it has another scheme.
+static struct str skip_scheme(struct str value)
 {
-    static const char *const schemes[] = { "token ", "bearer " };
+    static const char *const schemes[] = { "token", "bearer" };
 
     for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
         size_t n_bytes = strlen(schemes[i]);
 
-        if (value.n_bytes <= n_bytes ||
-            strncasecmp(value.at, schemes[i], n_bytes) != 0)
+        if (value.n_bytes < n_bytes ||
+            strncasecmp(value.at, schemes[i], n_bytes) != 0 ||
+            (value.n_bytes > n_bytes && value.at[n_bytes] != ' '))
             continue;
-        value.at += n_bytes;
-        value.n_bytes -= n_bytes;
-        while (value.n_bytes > 0 && value.at[0] == ' ') {
-            value.at++;
-            value.n_bytes--;
-        }
-        return value;
+        return (struct str){ value.at + n_bytes, value.n_bytes - n_bytes };
     }
     return STR_EMPTY;
 }
 
-// Compares hashes, so that neither time nor length reveals the token.
-bool auth_grant_of(const struct auth *a, const uint8_t hash[SHA256_BYTES],
-                   struct auth_grant *out)
+// The text after "token " or "Bearer " in a header's value; empty if neither is
+// there. Schemes are case-insensitive (RFC 9110, 11.1).
+static struct str after_scheme(struct str value)
 {
+    value = skip_scheme(value);
+    while (value.n_bytes > 0 && value.at[0] == ' ') {
+        value.at++;
+        value.n_bytes--;
+    }
+    return value;
+}
+
+// Compares hashes, so that neither time nor length reveals the token.
+enum err auth_grant_of(const struct auth *a, const uint8_t hash[SHA256_BYTES],
+                       struct auth_grant *out)
+{
+    enum err err = OK;
     struct str given = { (const char *)hash, SHA256_BYTES };
     struct str wanted = { (const char *)a->admin_hash, sizeof(a->admin_hash) };
 
     *out = (struct auth_grant){ .is_admin = crypto_eq(given, wanted) };
     if (!out->is_admin && a->lookup != NULL)
-        a->lookup(a->lookup_data, hash, out);
+        err = a->lookup(a->lookup_data, hash, out);
     memcpy(out->token_hash, hash, SHA256_BYTES);
-    return out->is_admin || out->scopes != 0;
+    if (err != OK && err != ERR_NOTFOUND) {
+        log_warn("a token record cannot be read", "reason=%s",
+                 log_quote(str_of(err_str(err))));
+        return err;
+    }
+    return out->is_admin || out->scopes != 0 ? OK : ERR_DENIED;
 }
 
-static bool grant_of(const struct auth *a, struct str token,
-                     struct auth_grant *out)
+static enum err grant_of(const struct auth *a, struct str token,
+                         struct auth_grant *out)
 {
     uint8_t hash[SHA256_BYTES];
 
     *out = (struct auth_grant){ .is_admin = false };
     if (token.n_bytes == 0)
-        return false;
+        return ERR_DENIED;
     crypto_sha256(token, hash);
     return auth_grant_of(a, hash, out);
 }
 
 bool auth_has_token(const struct http_request *r)
 {
-    return http_has_header(r, "authorization") ||
+    return skip_scheme(http_header(r, "authorization")).at != NULL ||
            http_has_header(r, "x-access-token");
 }
 
-// Finds what the token of a request allows. False: nothing.
-static bool identify(const struct auth *a, const struct http_request *r,
-                     struct auth_grant *out)
+// Finds what the token of a request allows. Errors as of auth_grant_of().
+static enum err identify(const struct auth *a, const struct http_request *r,
+                         struct auth_grant *out)
 {
-    return grant_of(a, after_scheme(http_header(r, "authorization")), out) ||
-           grant_of(a, http_header(r, "x-access-token"), out);
+    enum err first =
+        grant_of(a, after_scheme(http_header(r, "authorization")), out);
+    enum err second = first;
+
+    if (first != OK)
+        second = grant_of(a, http_header(r, "x-access-token"), out);
+    return second == ERR_DENIED ? first : second;
 }
 
 static bool is_with_hash(struct str token, const uint8_t hash[SHA256_BYTES])
@@ -422,6 +440,12 @@ void auth_refuse(struct auth *a, struct http_request *r, const char *why)
     }
 }
 
+void auth_fail_lookup(struct http_request *r)
+{
+    http_fail(r, 503, STR("Retry-After: 1\r\n"),
+              "the storage failed when the token was looked up; try again");
+}
+
 // False: a token in the query, which has been answered.
 static bool check_query(struct http_request *r)
 {
@@ -460,10 +484,17 @@ bool auth_check_grant(struct http_request *r, struct str org,
 bool auth_check(struct auth *a, struct http_request *r, struct str org,
                 enum auth_scope scope, struct auth_grant *grant)
 {
+    enum err err;
+
     if (!check_query(r))
         return false;
-    if (!identify(a, r, grant)) {
+    err = identify(a, r, grant);
+    if (err == ERR_DENIED) {
         auth_refuse(a, r, "No credentials provided or are invalid.");
+        return false;
+    }
+    if (err != OK) {
+        auth_fail_lookup(r);
         return false;
     }
     return check_scope(r, org, scope, grant);

@@ -57,9 +57,10 @@ void auth_grant_set(struct auth_grant *grant, struct str org, unsigned scopes,
 // for. Texts longer than AUTH_ID_MAX_BYTES and AUTH_NAME_MAX_BYTES are cut.
 void auth_grant_name(struct auth_grant *grant, struct str id, struct str name);
 
-// Looks up the token with this hash; leaves `out` unchanged if there is none.
-typedef void (*auth_lookup)(void *data, const uint8_t hash[SHA256_BYTES],
-                            struct auth_grant *out);
+// Looks up the token with this hash. ERR_NOTFOUND: there is none. Other errors: that
+// cannot be told now.
+typedef enum err (*auth_lookup)(void *data, const uint8_t hash[SHA256_BYTES],
+                                struct auth_grant *out);
 
 struct auth; // opaque: hashes of the tokens that are valid
 
@@ -93,26 +94,32 @@ void auth_reload(struct auth *a);
 // May this request do `scope` in the organization `org` (empty: the token's own)?
 // False: it may not, and has been answered: 401 for an invalid token, 403 for a
 // token that does not allow this, 400 for a token in the query, 429 after too many
-// refusals. True: `grant` is what the token allows, and the request is charged to
+// refusals, 503 if tokens cannot be looked up. True: `grant` is what the token allows, and the request is charged to
 // the account of the token's organization (http_charge()); with the admin token it
 // may use the reserve.
 bool auth_check(struct auth *a, struct http_request *r, struct str org,
                 enum auth_scope scope, struct auth_grant *grant);
 
-// Whether the request has a header for a token, valid or not.
+// Whether the request has a header for a token, valid or not. An Authorization of another
+// scheme is meant for somebody else, such as a proxy that asks for a password.
 bool auth_has_token(const struct http_request *r);
 
-// What the token with this hash allows now. False: nothing; it was revoked or replaced,
-// or has expired.
-bool auth_grant_of(const struct auth *a, const uint8_t hash[SHA256_BYTES],
-                   struct auth_grant *out);
+// Sets what the token with this hash allows now. ERR_DENIED: nothing; it was revoked or
+// replaced, or has expired. Other errors: that cannot be told now.
+MUST_CHECK enum err auth_grant_of(const struct auth *a,
+                                  const uint8_t hash[SHA256_BYTES],
+                                  struct auth_grant *out);
+
+// Answers a request whose token cannot be looked up: 503.
+void auth_fail_lookup(struct http_request *r);
 
 // As auth_check(), of a request whose grant is known by other means than its header.
 bool auth_check_grant(struct http_request *r, struct str org,
                       enum auth_scope scope, const struct auth_grant *grant);
 
 // Answers a request whose credentials are refused: 401 with this sentence, or 429 after
-// too many of this address.
+// too many of this address. Right credentials pass even then: whoever knows them guesses
+// no more, and people behind one address could otherwise lock each other out.
 void auth_refuse(struct auth *a, struct http_request *r, const char *why);
 
 // Derives a key that only the server knows, for values that clients must not forge.

@@ -533,15 +533,10 @@ static bool take_token(void *data, const struct token *token)
     return false;
 }
 
-static void find_token(void *data, const uint8_t hash[SHA256_BYTES],
-                       struct auth_grant *out)
+static enum err find_token(void *data, const uint8_t hash[SHA256_BYTES],
+                           struct auth_grant *out)
 {
-    enum err err = token_find(data, hash, take_token, out);
-
-    if (err != OK && err != ERR_NOTFOUND) {
-        log_warn("a token record cannot be read", "reason=%s",
-                 log_quote(str_of(err_str(err))));
-    }
+    return token_find(data, hash, take_token, out);
 }
 
 static void on_tls(void *data, int fd)

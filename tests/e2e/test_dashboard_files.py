@@ -101,7 +101,8 @@ def test_addresses_of_the_page_open(engine):
     for path in ("/dashboard", "/dashboard/", "/dashboard/o/acme/hooks?state=dead",
                  "/dashboard/o/acme/s/web/prod/hooks/x/deliveries/1/2",
                  "/dashboard/../../etc/passwd", "/dashboard/README.md",
-                 "/dashboard/%61pp.js", "/dashboard/app.js/", "/dashboard//app.js"):
+                 "/dashboard/%61pp.js", "/dashboard/app.js/", "/dashboard//app.js",
+                 "/dashboard" + "/x" * 40, "/dashboard/" + "/" * 15):
         reply = get(engine, path)
         assert reply.status == 200 and reply.body == page, path
         check_protected(reply)

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from clock import DAY, HOUR, Clock
-from engine import BINARY
+from engine import BINARY, FAULTY
 from support import PATIENCE_S, ROOT, Pending, wait_for
 from test_reach import can_make_namespaces
 from visitor import (COOKIE, HOOKS, Visitor, code_of, engine_with_file, make_link,
@@ -251,7 +251,41 @@ def test_a_page_behind_a_proxy_is_ours(make_engine):
     assert make_link(engine).json()["url"].startswith(f"{ours}/dashboard/login#")
 
 
+def test_a_password_that_a_proxy_asks_for_hides_no_session(engine, visitor):
+    """The browser then sends it with each request, and the proxy passes it on."""
+    proxy = {"Authorization": "Basic bWU6cGFzc3dvcmQ="}
+    assert visitor.log_in(code=code_of(make_link(engine)), **proxy).status == 204
+    assert visitor.ask("GET", HOOKS, **proxy).status == 200
+    assert visitor.ask("POST", HOOKS, {}, **proxy).status == 400
+    # What is meant for us wins over the cookie, right or wrong.
+    for scheme in ("token", "Bearer", "bearer x"):
+        assert visitor.ask("GET", HOOKS, Authorization=scheme).status == 401
+    assert visitor.ask("GET", HOOKS, x_access_token="x").status == 401
+    assert visitor.ask("DELETE", "/dashboard/session", **proxy).status == 204
+    assert visitor.ask("GET", HOOKS, **proxy).status == 401
+
+
 # --- when it ends ---
+
+def test_a_storage_that_fails_for_a_moment_ends_no_session(make_engine, monkeypatch, tmp_path):
+    fault = tmp_path / "tokens-fail"
+    monkeypatch.setenv("FAULTY_TOKENS", str(fault))
+    engine = make_engine()
+    engine.binary = FAULTY
+    engine.start()
+    token = make_token(engine, "read", "write")["token"]
+    visitor = Visitor(engine)
+    visitor.log_in(token)
+    code = code_of(make_link(engine, token))
+    fault.touch()
+    for reply in (visitor.ask("GET", HOOKS), visitor.ask("GET", "/api/session"),
+                  engine.api("GET", HOOKS, token=token), Visitor(engine).log_in(code=code),
+                  engine.intake(b'{"kind":"a.b","payload":{}}', token=token)):
+        assert reply.status == 503 and reply.headers["retry-after"] == "1", reply
+    fault.unlink()
+    assert visitor.is_in()
+    assert Visitor(engine).log_in(code=code).status == 204
+
 
 def test_a_revoked_token_ends_its_sessions_within_one_request(engine, visitor):
     token = make_token(engine, "read", "write")

@@ -46,7 +46,7 @@ NOT_OURS = ("evil.example", "evil.example:8080", "localhost.evil.example",
 @pytest.fixture
 def named(make_engine):
     return make_engine(api_hosts="posthorn.example.com, *.internal",
-                       dashboard_url="https://dash.example.com:8443/p").start()
+                       dashboard_url="https://dash.example.com:8443/").start()
 
 
 def test_page_that_leads_its_own_name_here_gets_nothing(named):
@@ -90,6 +90,9 @@ def test_names_and_prefixes_that_are_none_are_refused(make_engine):
         assert "api_hosts: " in refused(make_engine(api_hosts=value)), value
     assert "dashboard_url: must be" in refused(
         make_engine(dashboard_url="posthorn.example.com"))
+    for path in ("/p", "/dashboard", "?x", "//"):
+        assert "without a path" in refused(
+            make_engine(dashboard_url=f"https://posthorn.example.com{path}")), path
     for value in ("https://hooks.slack.com", "hooks.slack.com/",
                   "https://hooks.slack.com/,https://a.example"):
         assert "end with a slash" in refused(

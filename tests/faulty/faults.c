@@ -7,7 +7,7 @@
 // display name or URL, requests by their body.
 //
 // While the file that FAULTY_DISK names exists, commits wait, as with a disk that
-// hangs. While the file that FAULTY_CALM names exists, no process crashes.
+// hangs. While the file that FAULTY_TOKENS names exists, no token can be looked up. While the file that FAULTY_CALM names exists, no process crashes.
 // FAULTY_WATCHDOG_S sets how often the watchdog checks.
 
 #include <lmdb.h>
@@ -64,6 +64,7 @@ void __real_transfers_start(struct transfers *ts, const struct order *order);
 void __wrap_transfers_start(struct transfers *ts, const struct order *order);
 struct outcome __real_transfer_outcome(const struct transfer *t, CURLcode code);
 struct outcome __wrap_transfer_outcome(const struct transfer *t, CURLcode code);
+__typeof__(token_find) __real_token_find, __wrap_token_find;
 int __real_setitimer(__itimer_which_t which, const struct itimerval *value,
                      struct itimerval *old);
 int __wrap_setitimer(__itimer_which_t which, const struct itimerval *value,
@@ -104,6 +105,14 @@ int __wrap_mdb_txn_commit(MDB_txn *txn)
     while (is_there("FAULTY_DISK"))
         usleep(DISK_LOOK_US);
     return __real_mdb_txn_commit(txn);
+}
+
+enum err __wrap_token_find(struct token_store *ts,
+                           const uint8_t hash[TOKEN_HASH_BYTES],
+                           token_visit visit, void *data)
+{
+    return is_there("FAULTY_TOKENS") ? ERR_IO
+                                     : __real_token_find(ts, hash, visit, data);
 }
 
 // --- the dispatcher ---

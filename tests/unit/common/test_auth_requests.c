@@ -24,24 +24,28 @@ static struct {
     unsigned scopes;
     int64_t expires_at_ms;
     size_t n_lookups;
+    enum err storage;        // not OK: what each lookup meets
     struct auth_grant grant; // of the last request that was allowed
 } server;
 
 static char dir[64], path[96];
 static struct fixture f;
 
-static void look_up(void *data, const uint8_t hash[SHA256_BYTES],
-                    struct auth_grant *out)
+static enum err look_up(void *data, const uint8_t hash[SHA256_BYTES],
+                        struct auth_grant *out)
 {
     uint8_t known[SHA256_BYTES];
 
     assert_ptr_equal(data, &server);
     server.n_lookups++;
     crypto_sha256(STR(GIVEN), known);
+    if (server.storage != OK)
+        return server.storage;
     if (server.own.n_bytes == 0 || memcmp(hash, known, SHA256_BYTES) != 0)
-        return;
+        return ERR_NOTFOUND;
     auth_grant_set(out, server.own, server.scopes, server.expires_at_ms);
     auth_grant_name(out, STR("id-1"), STR("for the shop"));
+    return OK;
 }
 
 static void on_asked(struct fixture *fixture, struct http_request *r)
@@ -156,6 +160,20 @@ static void a_token_that_is_revoked_stops_working_at_once(void **state)
     assert_int_equal(server.n_lookups, 2); // nothing is remembered
     server.own = STR_EMPTY;
     assert_int_equal(ask(AS(GIVEN)), 401);
+}
+
+static void a_token_that_cannot_be_looked_up_is_not_refused(void **state)
+{
+    (void)state;
+    server.storage = ERR_IO;
+    for (size_t i = 0; i < 2 * (size_t)REFUSALS; i++)
+        assert_int_equal(ask(AS(GIVEN)), 503);
+    assert_true(has(&f.clients[0], "Retry-After: 1\r\n"));
+    assert_int_equal(ask(AS(WRONG) "x-access-token: " ADMIN "\r\n"), 200);
+    assert_int_equal(ask(AS(ADMIN)), 200); // is in memory
+    server.storage = OK;
+    assert_int_equal(ask(AS(GIVEN)), 200);
+    assert_int_equal(ask(AS(WRONG)), 401);
 }
 
 static void a_token_that_has_expired_allows_nothing(void **state)
@@ -341,6 +359,7 @@ int main(void)
         EACH(a_token_comes_in_either_header_and_under_either_scheme),
         EACH(a_token_in_the_query_is_refused_though_it_is_right),
         EACH(a_token_that_is_revoked_stops_working_at_once),
+        EACH(a_token_that_cannot_be_looked_up_is_not_refused),
         EACH(a_token_that_has_expired_allows_nothing),
         EACH(the_admin_token_is_the_one_that_was_read_last),
         EACH(a_token_allows_its_scopes_in_its_organization),
