@@ -292,6 +292,7 @@ static void on_server_drained(void *data)
 {
     struct api *api = data;
 
+    dashboard_keep(api->dashboard, api->config->data_dir);
     role_done(api->role);
 }
 
@@ -337,6 +338,7 @@ static void on_second(void *data)
     queue_trim_memory();
     dispatcher_client_on_second(api);
     expire_on_second(api);
+    dashboard_keep(api->dashboard, api->config->data_dir);
     http_note_figures(api->server, &api->noted);
 }
 
@@ -438,7 +440,7 @@ int api_role(unsigned index)
     api->config = role_config(api->role);
     if (gethostname(api->own_name, sizeof(api->own_name) - 1) != 0)
         api->own_name[0] = '\0';
-    api->dashboard = dashboard_new();
+    api->dashboard = dashboard_new(api->config);
     expire_init(api);
     open_storage(api);
     tail_init(api);

@@ -25,8 +25,9 @@ void login_table_clear(struct login_table *t)
     *t = (struct login_table){ .max = 0 };
 }
 
-static void forget(struct login_entry *e)
+static void forget(struct login_table *t, struct login_entry *e)
 {
+    t->is_changed = true;
     crypto_wipe(e, sizeof(*e));
 }
 
@@ -95,7 +96,7 @@ static struct login_entry *find_free(struct login_table *t,
 
     for (size_t i = 0; i < t->max; i++) {
         if (t->entries[i].login.no != 0 && has_ended(&t->entries[i], now_ms))
-            forget(&t->entries[i]);
+            forget(t, &t->entries[i]);
         if (t->entries[i].login.no == 0)
             free_one = &t->entries[i];
     }
@@ -136,6 +137,7 @@ void login_add(struct login_table *t, const struct login *login, int64_t now_ms,
                                .made_at_ms = now_ms,
                                .used_at_ms = now_ms };
     e->login.no = ++t->last_no;
+    t->is_changed = true;
     crypto_sha256((struct str){ secret->at + start, secret->n_bytes - start },
                   e->hash);
 }
@@ -156,22 +158,24 @@ static struct login_entry *find(const struct login_table *t, struct str secret)
     return NULL;
 }
 
-static const struct login *use(struct login_entry *e, int64_t now_ms)
+static const struct login *use(struct login_table *t, struct login_entry *e,
+                               int64_t now_ms)
 {
     if (e == NULL)
         return NULL;
     if (has_ended(e, now_ms)) {
-        forget(e);
+        forget(t, e);
         return NULL;
     }
     e->used_at_ms = now_ms;
+    t->used_at_ms = now_ms;
     return &e->login;
 }
 
 const struct login *login_find(struct login_table *t, struct str secret,
                                int64_t now_ms)
 {
-    return use(find(t, secret), now_ms);
+    return use(t, find(t, secret), now_ms);
 }
 
 void login_remove(struct login_table *t, struct str secret)
@@ -179,5 +183,27 @@ void login_remove(struct login_table *t, struct str secret)
     struct login_entry *e = find(t, secret);
 
     if (e != NULL)
-        forget(e);
+        forget(t, e);
+}
+
+size_t login_count(const struct login_table *t)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->max; i++)
+        n += t->entries[i].login.no != 0;
+    return n;
+}
+
+void login_put(struct login_table *t, const struct login_entry *entry)
+{
+    for (size_t i = 0; i < t->max; i++) {
+        struct login_entry *e = &t->entries[i];
+
+        if (e->login.no != 0)
+            continue;
+        *e = *entry;
+        e->login.no = ++t->last_no;
+        return;
+    }
 }

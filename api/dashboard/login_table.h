@@ -2,8 +2,7 @@
 // login_table.h — who is logged in, or may log in: secrets, and what each allows.
 //
 // A session is a secret in a cookie, the code of a link is a secret in an address. The table
-// keeps neither them nor the token behind them, only hashes (SHA-256), and keeps them in
-// memory only. When it is full, a new entry replaces one of the organization that has most,
+// keeps neither them nor the token behind them, only hashes (SHA-256). When it is full, a new entry replaces one of the organization that has most,
 // and of that one's tokens, so no organization takes the place of others.
 
 #ifndef API_DASHBOARD_LOGIN_TABLE_H
@@ -50,6 +49,9 @@ struct login_table {
     struct login_entry *entries; // owned
     size_t max;
     uint64_t last_no;
+    bool
+        is_changed; // entries came or went since the caller has set this to false
+    int64_t used_at_ms; // when any entry was used last; UTC epoch
 };
 
 // A table of at most `max` entries. Free it with login_table_clear().
@@ -69,5 +71,12 @@ const struct login *login_find(struct login_table *t, struct str secret,
 
 // Removes the entry of this secret; nothing if there is none.
 void login_remove(struct login_table *t, struct str secret);
+
+// How many entries there are, those that have ended included.
+size_t login_count(const struct login_table *t);
+
+// Adds an entry of another table as the newest one, under its secret. Without room it is
+// left out.
+void login_put(struct login_table *t, const struct login_entry *entry);
 
 #endif

@@ -7,11 +7,13 @@
 #include <strings.h>
 
 #include "api/dashboard/cookie.h"
+#include "api/dashboard/session_file.h"
 #include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
 
 #define SESSIONS_MAX 256
+#define KEPT_MS      60000 // until the next write for another reason than a change
 #define CODES_MAX    256
 
 #define LOGGED_PER_S   1
@@ -19,13 +21,18 @@
 
 static const char ended[] = "the session has ended; log in again";
 
-struct dashboard *dashboard_new(void)
+struct dashboard *dashboard_new(const struct config *config)
 {
     struct dashboard *d = xcalloc(1, sizeof(*d));
 
     login_table_init(&d->sessions, SESSIONS_MAX);
     login_table_init(&d->codes, CODES_MAX);
     limiter_init(&d->refusals, LOGGED_PER_S, LOGGED_AT_ONCE);
+    if (config->dashboard) {
+        session_file_read(config->data_dir, &d->sessions);
+    } else {
+        d->sessions.is_changed = true; // a file of an earlier process goes
+    }
     return d;
 }
 
@@ -35,6 +42,22 @@ void dashboard_forget(struct dashboard *d)
     login_table_clear(&d->codes);
     login_table_init(&d->sessions, SESSIONS_MAX);
     login_table_init(&d->codes, CODES_MAX);
+    d->sessions.is_changed = true;
+}
+
+void dashboard_keep(struct dashboard *d, const char *data_dir)
+{
+    struct login_table *t = &d->sessions;
+    int64_t now_ms = clock_now_ms();
+    bool is_minute_over =
+        now_ms - d->written_at_ms > KEPT_MS || now_ms < d->written_at_ms;
+
+    if (is_minute_over ? !t->is_changed && t->used_at_ms < d->written_at_ms
+                       : !t->is_changed || d->is_unwritten)
+        return;
+    d->written_at_ms = now_ms;
+    d->is_unwritten = session_file_write(data_dir, t) != OK;
+    t->is_changed = d->is_unwritten;
 }
 
 struct origin_facts session_facts(const struct api_request *rq)

@@ -24,12 +24,19 @@ struct dashboard {
     struct login_table sessions;
     struct login_table codes;
     struct limiter refusals; // lines of the log about them, by address
+    int64_t written_at_ms;   // the file of sessions; UTC epoch
+    bool is_unwritten;       // it could not be
 };
 
-struct dashboard *dashboard_new(void);
+// Sessions of an earlier process are there, unless the dashboard is switched off.
+struct dashboard *dashboard_new(const struct config *config);
 
 // Ends all sessions and links, since the dashboard is switched off.
 void dashboard_forget(struct dashboard *d);
+
+// Writes the sessions (session_file.h), if any came or went, and, once a minute, if any was
+// used. Call it every second, and once at the end.
+void dashboard_keep(struct dashboard *d, const char *data_dir);
 
 // Whether the request has a session's cookie and no token: a token always wins.
 bool session_is_given(const struct api_request *rq);

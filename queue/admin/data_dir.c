@@ -45,6 +45,8 @@ static bool is_ours(const char *name)
         "engine.json",
         "engine.json.tmp",
         "engine.secret",
+        "sessions",
+        "sessions.tmp",
     };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

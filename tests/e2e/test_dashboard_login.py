@@ -316,14 +316,64 @@ def test_another_admin_token_ends_the_sessions_of_the_first(engine, visitor):
     assert visitor.log_in().status == 204
 
 
-def test_sessions_end_with_the_process_and_with_the_dashboard(make_engine, tmp_path):
+def crash_api(engine):
+    before = engine.pids("api")
+    os.kill(before[0], signal.SIGKILL)
+    wait_for(lambda: engine.pids("api") not in ([], before), "another process is there")
+    engine.wait_ready()
+
+
+def test_sessions_go_on_through_a_restart_as_they_were(make_engine):
+    engine = make_engine().start()
+    file = engine.data_dir / "sessions"
+    token = make_token(engine, "read", "write")
+    people = [Visitor(engine) for _ in range(4)]
+    admin, out, narrow, revoked = people
+    admin.log_in()
+    out.log_in()
+    narrow.log_in(code=code_of(make_link(engine, org="acme", scopes=["read"], ttl="30d")))
+    revoked.log_in(token["token"])
+    code = code_of(make_link(engine))
+    before = [v.ask("GET", "/api/session").json() for v in (admin, narrow)]
+    assert out.ask("DELETE", "/dashboard/session").status == 204
+    assert engine.stop() == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    kept = file.read_bytes()
+    for secret in (*(v.cookie for v in people), token["token"], engine.token, code):
+        assert secret.encode() not in kept
+    engine.restart()
+    assert [v.ask("GET", "/api/session").json() for v in (admin, narrow)] == before
+    assert not out.is_in() and revoked.is_in()
+    assert narrow.ask("POST", HOOKS, {}).status == 403
+    # A code serves a minute, so none is kept.
+    assert Visitor(engine).log_in(code=code).status == 401
+    engine.api("DELETE", f"/api/orgs/acme/tokens/{token['id']}")
+    wait_for(lambda: file.read_bytes() != kept, "the file is written anew")
+    crash_api(engine)
+    assert admin.is_in() and narrow.is_in() and not revoked.is_in()
+    engine.stop()
+    (engine.data_dir / "admin.token").write_text("another-token-of-the-admin\n")
+    engine.restart()
+    assert not admin.is_in() and not narrow.is_in()
+    # What is damaged, or somebody else may have written, is nobody's session.
+    admin.log_in()
+    engine.stop()
+    good = file.read_bytes()
+    for spoil in (lambda: file.write_bytes(good[:-1]), lambda: file.chmod(0o666)):
+        spoil()
+        engine.restart()
+        assert not admin.is_in() and "cannot be read" in engine.log()
+        engine.stop()
+        file.write_bytes(good)
+        file.chmod(0o600)
+    engine.restart()
+    assert admin.is_in()
+
+
+def test_sessions_end_with_the_dashboard(make_engine, tmp_path):
     engine, config = engine_with_file(make_engine, tmp_path)
     engine.start()
     visitor = Visitor(engine)
-    visitor.log_in()
-    engine.stop()
-    engine.restart()
-    assert not visitor.is_in()
     visitor.log_in()
     code = code_of(make_link(engine))
     for is_on in (False, True):
@@ -334,6 +384,13 @@ def test_sessions_end_with_the_process_and_with_the_dashboard(make_engine, tmp_p
         assert visitor.ask("GET", HOOKS).status == 401
     assert make_link(engine).status == 201
     assert visitor.log_in(code=code).status == 401
+    wait_for(lambda: not (engine.data_dir / "sessions").exists(), "the file is removed")
+    visitor.log_in()
+    for is_on in (False, True):
+        engine.stop()
+        config.write_text(f"dashboard = {'yes' if is_on else 'no'}\n")
+        engine.restart()
+    assert not visitor.is_in()
 
 
 @pytest.fixture
