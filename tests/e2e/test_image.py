@@ -37,6 +37,10 @@ def test_the_image_delivers_with_its_own_files_alone(tmp_path):
 def test_the_image_is_no_root_and_drains():
     assert containerfile("USER") == [f"{USER}:{USER}"]
     assert containerfile("STOPSIGNAL") == ["SIGTERM"]
+    # A new volume gets the owner that its place has in the image.
+    (volume,) = containerfile("VOLUME")
+    assert (f"--from=build --chown={USER}:{USER} /image-data {os.path.dirname(volume)}"
+            in containerfile("COPY"))
     assert "posthorn" in containerfile("HEALTHCHECK")[0]
     assert re.search(rf"(?m)^user={USER}\b", (DEPLOY / "image-root").read_text())
 
