@@ -234,13 +234,14 @@ def observed(page, seconds):
     """What input and the page's work took while hands work."""
     hands = Hands(page)
     hands.work(2)  # warm up
-    before = page.evaluate("""() => {
-        for (const kept of [bench.inputs, bench.events, bench.tasks]) kept.length = 0;
-        return [bench.rows, performance.now()];
+    page.evaluate("""() => {
+        for (const kept of [bench.inputs, bench.events, bench.tasks, bench.rates])
+            kept.length = 0;
     }""")
     hands.work(seconds)
     found = page.evaluate("""() => ({ inputs: bench.inputs, events: bench.events,
-        tasks: bench.tasks, rows: bench.rows, gaps: bench.gaps, at: performance.now(),
+        tasks: bench.tasks, rates: bench.rates,
+        gaps: document.querySelectorAll('.live-list > .gap').length,
         shown: document.querySelectorAll('.live-list > li').length })""")
     inputs = [one["ms"] for one in found["inputs"]]
     tasks = [one["ms"] for one in found["tasks"]]
@@ -252,8 +253,7 @@ def observed(page, seconds):
             "worst_event_ms": max((one["ms"] for one in found["events"]), default=0),
             "long_tasks": len(tasks), "longest_task_ms": max(tasks, default=0),
             "long_tasks_ms": sum(tasks), "gaps": found["gaps"], "shown": found["shown"],
-            "rows_per_second": (found["rows"] - before[0])
-            / ((found["at"] - before[1]) / 1000),
+            "rows_per_second": sum(found["rates"]) / max(1, len(found["rates"])),
             "all_inputs": found["inputs"], "all_tasks": found["tasks"]}
 
 
@@ -270,9 +270,9 @@ def live(bench, browser, engine, seconds):
     receiver.reset()
     load = bench.load_start(
         engine.ingest_port, token=engine.token, path=f"/api/orgs/{LIVE_ORG}/events",
-        stacks=STACKS, rate=RATE, seconds=int(seconds) + 6, connections=8,
+        stacks=STACKS, rate=RATE, seconds=int(seconds) + 12, connections=8,
         bytes=PAYLOAD_BYTES)
-    time.sleep(2)
+    time.sleep(7)  # the page counts over five seconds
     meter, before = cpu.Meter(engine), receiver.stats()["requests"]
     began = time.monotonic()
     busy = observed(page, seconds)
@@ -281,7 +281,9 @@ def live(bench, browser, engine, seconds):
     busy["cpu"] = meter.stop(max(1, n_sent))
     load.communicate()
     page.context.close()
-    goals = [goal("input p99 ms while 2,000/s go by", busy["p99_ms"], 100, False),
+    goals = [goal("attempts the page saw, of those delivered",
+                  busy["rows_per_second"] / busy["delivered_per_second"], 0.9, True),
+             goal("input p99 ms while 2,000/s go by", busy["p99_ms"], 100, False),
              goal("worst input ms while 2,000/s go by", busy["worst_ms"], 100, False)]
     for name, found in (("quiet", quiet), (f"{busy['delivered_per_second']:,.0f}/s", busy)):
         note(f"live, {name}: {found['inputs']} inputs, p50 {found['p50_ms']:.0f} ms, p99 "
@@ -316,7 +318,7 @@ def dashboard(bench):
                         for n, heap in pages["heaps"].items())
             + f" ({verdict(pages['goals'][0])}) | {busy['delivered_per_second']:,.0f}/s go "
             f"by: input p50 {busy['p50_ms']:.0f} ms, p99 {busy['p99_ms']:.0f} "
-            f"({verdict(now['goals'][0])}), worst {busy['worst_ms']:.0f}; in quiet p99 "
+            f"({verdict(now['goals'][1])}), worst {busy['worst_ms']:.0f}; in quiet p99 "
             f"{quiet['p99_ms']:.0f}, worst {quiet['worst_ms']:.0f}")
     missed = [g["name"] for g in goals if not g["met"]]
     if missed:

@@ -26,6 +26,7 @@
 // A client with this much unread gets more rows once it has read: the history keeps
 // them.
 #define UNREAD_MAX_BYTES HTTP_PIECE_BYTES
+#define PIECES_MAX       8                 // that a follower gets in one turn
 #define COST             5000              // of a read, as history_query counts
 #define SILENCE_US       INT64_C(15000000) // then a comment keeps proxies waiting
 #define STREAM_TYPE      "text/event-stream"
@@ -46,6 +47,7 @@ struct tail {
     int64_t said_us;
     uint8_t key[SHA256_BYTES];
     bool is_gone;
+    bool is_full; // the last read ended because `out` was full
     struct buf out;
 };
 
@@ -87,8 +89,10 @@ static bool put_row(void *data, uint64_t no, const struct attempt *a)
     struct tail *t = data;
     struct json_writer w = json_writer(&t->out);
 
-    if (t->out.n_bytes >= HTTP_PIECE_BYTES)
+    if (t->out.n_bytes >= HTTP_PIECE_BYTES) {
+        t->is_full = true;
         return false; // the next read continues here
+    }
     *t->row_no = no;
     if ((t->states != 0 && (t->states & 1U << a->state) == 0) ||
         (t->has_id && !id_eq(&t->id, &a->event_id)))
@@ -167,13 +171,15 @@ static enum err read_shard(struct tail *t, unsigned i)
     return err;
 }
 
-static void refresh(struct tail *t)
+// Sends a piece of what is new. False: there is no more, or the client has to read first.
+static bool send_piece(struct tail *t)
 {
     struct api *api = t->rq->api;
     enum err err;
 
+    t->is_full = false;
     if (http_stream_unread_bytes(t->rq->http) > UNREAD_MAX_BYTES)
-        return;
+        return false;
     if (t->owner_no == 0 && org_number(api->hooks, t->scope.dialect,
                                        t->scope.org, &t->owner_no) != OK)
         log_warn("the number of an organization cannot be read", "");
@@ -190,9 +196,18 @@ static void refresh(struct tail *t)
         buf_puts(&t->out, ": nothing new\n\n");
     }
     if (t->out.n_bytes == 0)
-        return;
+        return false;
     t->said_us = clock_mono_us();
     http_stream_write(t->rq->http, buf_str(&t->out));
+    return t->is_full && err == OK;
+}
+
+static void refresh(struct tail *t)
+{
+    unsigned n_pieces = 0;
+
+    while (n_pieces < PIECES_MAX && send_piece(t))
+        n_pieces++;
 }
 
 // A follower that had its turn goes to the end of the list, so that the next turn of the

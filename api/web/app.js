@@ -75,6 +75,11 @@ async function show(target) {
 }
 
 async function start() {
+  const target = currentTarget();
+  // What is needed next is fetched at once, not one after the other.
+  const session = target.screen === 'login' ? null : loadSession();
+  session?.catch(() => {});
+  SCREENS[target.screen]().catch(() => {});
   startTheme();
   await useLanguage(wantedLanguage());
   append(document.body, frame(), noticeList());
@@ -85,7 +90,7 @@ async function start() {
   });
   startKeys();
   try {
-    if (currentTarget().screen !== 'login') await loadSession();
+    await session;
     startRouter(show);
   } catch (error) {
     setTitle(t('error.title'));

@@ -5,6 +5,7 @@ again."""
 import gzip
 import http.client
 import os
+import re
 import signal
 
 import pytest
@@ -149,3 +150,19 @@ def test_without_the_dashboard_there_is_no_path_of_it(make_engine, tmp_path):
     config.write_text("dashboard = on\n")
     os.kill(engine.process.pid, signal.SIGHUP)
     wait_for(lambda: get(engine, "/dashboard").status == 200, "the dashboard is there")
+
+
+def test_what_every_screen_needs_is_loaded_at_once():
+    """The page names the modules of its beginning: a browser that learns of each only from
+    the one that imports it asks for them one after the other."""
+    needed, left = set(), [WEB / "app.js"]
+    while left:
+        path = left.pop()
+        for name in re.findall(r"from '(\.[^']+)'", path.read_text()):
+            module = (path.parent / name).resolve()
+            if module not in needed:
+                needed.add(module)
+                left.append(module)
+    named = re.findall('"modulepreload" href="/dashboard/([^"]+)"',
+                       (WEB / "index.html").read_text())
+    assert named == sorted(str(module.relative_to(WEB)) for module in needed)

@@ -30,7 +30,7 @@ class Leader {
     this.streamPath = streamPath;
     this.listPath = listPath;
     this.tell = tell;
-    /** @type {any[]} */
+    /** @type {any[]} as texts, which are read when their batch is told: many may come in one turn of the page */
     this.rows = [];
     this.more = 0;
     this.isEnded = false;
@@ -58,7 +58,7 @@ class Leader {
       this.stopPolling();
       this.tell('state', 'live');
     });
-    source.addEventListener('delivery', (event) => this.take(JSON.parse(event.data)));
+    source.addEventListener('delivery', (event) => this.take(event.data));
     source.addEventListener('gap', (event) => this.tell('gap', skippedOf(event.data)));
     source.addEventListener('error', () => {
       if (source.readyState === EventSource.CLOSED) this.poll();
@@ -66,7 +66,7 @@ class Leader {
     });
   }
 
-  /** @param {any} row */
+  /** @param {any} row or its text */
   take(row) {
     if (this.rows.length < BATCH_ROWS) this.rows.push(row);
     else this.more++;
@@ -74,7 +74,7 @@ class Leader {
 
   flush() {
     if (this.rows.length === 0) return;
-    this.tell('batch', { rows: this.rows, more: this.more });
+    this.tell('batch', { rows: this.rows.map((row) => (typeof row === 'string' ? JSON.parse(row) : row)), more: this.more });
     this.rows = [];
     this.more = 0;
   }
@@ -146,14 +146,17 @@ export function follow({ stream, list }, listener, signal) {
   };
   /** @type {StreamState|null} of the stream that this tab reads; null: another one reads it */
   let state = null;
+  let hasOthers = false; // other tabs that follow it; to copy each batch for nobody costs much
   channel.addEventListener('message', ({ data: { kind, value } }) => {
-    if (kind !== 'hello') return !document.hidden && hear(kind, value);
-    return state && channel.postMessage({ kind: 'state', value: state });
+    if (kind === 'who') return channel.postMessage({ kind: 'here' });
+    if (kind !== 'hello' && kind !== 'here') return !document.hidden && hear(kind, value);
+    hasOthers = true;
+    return kind === 'hello' && state && channel.postMessage({ kind: 'state', value: state });
   });
   const tell = (kind, value) => {
     if (kind === 'state') state = value;
     hear(kind, value);
-    if (!signal.aborted) channel.postMessage({ kind, value });
+    if (hasOthers && !signal.aborted) channel.postMessage({ kind, value });
   };
   let shown = new AbortController();
   let hiddenAt = 0;
@@ -161,6 +164,8 @@ export function follow({ stream, list }, listener, signal) {
     const turn = shown;
     navigator.locks.request(`posthorn ${stream}`, { signal: turn.signal }, async () => {
       const leader = new Leader(stream, list, tell);
+      hasOthers = false;
+      channel.postMessage({ kind: 'who' });
       leader.start();
       await ended(turn.signal);
       leader.end();

@@ -14,6 +14,7 @@ let catalogue = {};
 let language = 'en';
 let plurals = new Intl.PluralRules('en');
 let numbers = new Intl.NumberFormat('en');
+let point = '.'; // before decimals
 /** Made once: to make one takes as long as a row of a list. @type {Intl.DateTimeFormat} */
 let clock;
 /** @type {Intl.DateTimeFormat} */
@@ -34,6 +35,7 @@ export async function useLanguage(name, isChosen = false) {
   language = name;
   plurals = new Intl.PluralRules(name);
   numbers = new Intl.NumberFormat(name);
+  point = numbers.format(1.5)[1];
   clock = new Intl.DateTimeFormat(name, CLOCK);
   dayAndClock = new Intl.DateTimeFormat(name, { day: '2-digit', month: 'short', ...CLOCK });
   full = new Intl.DateTimeFormat(name, { year: 'numeric', month: 'short', day: '2-digit', ...CLOCK, fractionalSecondDigits: 3, timeZoneName: 'short' });
@@ -52,7 +54,7 @@ export function number(value) {
 
 /** @param {string} text with decimals as programs have them @returns {string} as the language has them */
 export function local(text) {
-  return text.replace(/(\d)\.(\d)/g, `$1${(1.5).toLocaleString(language)[1]}$2`);
+  return text.replace(/(\d)\.(\d)/g, `$1${point}$2`);
 }
 
 /** @param {number} us microseconds @returns {string} */
