@@ -64,6 +64,18 @@ def firefox():
         yield made
 
 
+def violations(page, tags):
+    """What axe finds against rules with these tags: (rule, elements)."""
+    if not page.evaluate("'axe' in window"):  # half a megabyte: once for each document
+        page.evaluate(Axe().axe_script)
+    found = page.evaluate(
+        "async (tags) => (await axe.run(document, { runOnly: tags, resultTypes: ['violations'] }))"
+        ".violations.map((rule) => [rule.id, rule.nodes.map((node) => node.html)])",
+        tags,
+    )
+    return [(rule, nodes) for rule, nodes in found]
+
+
 class Window:
     """A browser's window on the dashboard of an engine, with cookies of its own."""
 
@@ -114,9 +126,35 @@ class Window:
 
     def barriers(self):
         """What keeps people out, as axe sees it: (rule, elements) by WCAG 2.2 AA."""
-        found = Axe().run(self.page, options={"runOnly": {"type": "tag", "values": WCAG}})
-        return [(rule["id"], [node["html"] for node in rule["nodes"]])
-                for rule in found.response["violations"]]
+        return violations(self.page, WCAG)
+
+    def go(self, path):
+        """Follows a link, as readers do: the page is not loaded anew."""
+        self.page.evaluate(
+            """(path) => {
+                const link = document.createElement("a");
+                link.href = path;
+                document.body.append(link);
+                link.click();
+                link.remove();
+            }""",
+            path,
+        )
+
+    @contextlib.contextmanager
+    def tab(self):
+        """Another page for a while, and its faults. What it stored goes with it; a window
+        takes more than a second of processor time, a tab a tenth of that."""
+        first, self.page = self.page, self.context.new_page()
+        self.watch(self.page)
+        try:
+            yield self.page
+            self.page.evaluate("localStorage.clear()")
+        finally:
+            self.page.close()
+            self.page = first
+            found, self.faults = self.faults, []
+        assert found == [], found
 
     def close(self):
         self.context.close()

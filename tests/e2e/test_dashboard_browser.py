@@ -12,6 +12,8 @@ from support import wait_for
 
 __all__ = ["browser", "window"] # fixtures
 
+pytestmark = pytest.mark.shared
+
 HOOK = {"organizationName": "acme", "displayName": "planted", "active": True,
         "payloadUrl": "http://127.0.0.1:8099/"}
 REFUSAL = 'msg="session refused"'

@@ -58,16 +58,24 @@ class Hands:
         self.page.keyboard.type(text)
 
 
-@pytest.fixture
-def hands(browser, world):
-    window = Window(browser, world.engine)
-    window.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    window.log_in()
-    made = Hands(window)
+@pytest.fixture(scope="module")
+def window(browser, world):
+    """Logged in once for all tests of the file; each has a tab of its own."""
+    made = Window(browser, world.engine)
+    made.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    made.log_in()
     made.page.wait_for_url("**/dashboard/o/acme")
-    made.find("heading", "acme")
     yield made
-    window.close()
+    made.close()
+
+
+@pytest.fixture
+def hands(window):
+    with window.tab() as page:
+        page.goto("/dashboard/o/acme")
+        made = Hands(window)
+        made.find("heading", "acme")
+        yield made
 
 
 def open_dead(hands):
