@@ -46,6 +46,7 @@ class Follower:
 
 
 def wait_removed(engine, hook):
+    engine.wait_settled()  # before it is stored, an attempt is not in the history either
     wait_for(lambda: engine.deliveries(hook) == [], "retention removes its history")
 
 
