@@ -147,11 +147,15 @@ export function follow({ stream, list }, listener, signal) {
   /** @type {StreamState|null} of the stream that this tab reads; null: another one reads it */
   let state = null;
   let hasOthers = false; // other tabs that follow it; to copy each batch for nobody costs much
+  let hasHeard = false; // another tab read it for this one: what comes before this one reads is missing
   channel.addEventListener('message', ({ data: { kind, value } }) => {
     if (kind === 'who') return channel.postMessage({ kind: 'here' });
-    if (kind !== 'hello' && kind !== 'here') return !document.hidden && hear(kind, value);
+    if (kind !== 'hello' && kind !== 'here') {
+      hasHeard = !document.hidden;
+      return hasHeard && hear(kind, value);
+    }
     hasOthers = true;
-    return kind === 'hello' && state && channel.postMessage({ kind: 'state', value: state });
+    return state && channel.postMessage({ kind: 'state', value: state });
   });
   const tell = (kind, value) => {
     if (kind === 'state') state = value;
@@ -167,6 +171,10 @@ export function follow({ stream, list }, listener, signal) {
       hasOthers = false;
       channel.postMessage({ kind: 'who' });
       leader.start();
+      if (hasHeard) {
+        hear('gap', null);
+        channel.postMessage({ kind: 'gap', value: null });
+      }
       await ended(turn.signal);
       leader.end();
       state = null;
