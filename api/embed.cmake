@@ -1,10 +1,11 @@
 # embed.cmake — writes a table (struct embedded_file) of files that are part of the program.
 #
-#   cmake -DDIR=directory -DNAME=name -DTO=name.c [-DGZIP=gzip] -P embed.cmake FILE...
+#   cmake -DDIR=directory -DNAME=name -DTO=name.c [-DGZIP=gzip] [-DAWK=awk] -P embed.cmake FILE...
 #
 # FILE is a path within DIR. The assembler copies the bytes (.incbin), so that a megabyte
-# costs nothing. A file that gzip makes smaller is there twice. The hash of a file is in the
-# table, so a compiler's cache sees that a file has changed.
+# costs nothing. A file that gzip makes smaller is there twice. With awk, JavaScript is there
+# without its comments (strip_comments.awk). The hash of a file is in the table, so a
+# compiler's cache sees that a file has changed.
 set(type_.html "text/html; charset=utf-8")
 set(type_.css "text/css; charset=utf-8")
 set(type_.js "text/javascript; charset=utf-8")
@@ -49,6 +50,11 @@ foreach(file ${files})
     endif()
     set(path "${DIR}/${file}")
     set(symbol ${NAME}_${n})
+    if(AWK AND "${extension}" STREQUAL ".js")
+        execute_process(COMMAND ${AWK} -f "${CMAKE_CURRENT_LIST_DIR}/strip_comments.awk" "${path}"
+            OUTPUT_FILE "${TO}.${n}.js" COMMAND_ERROR_IS_FATAL ANY)
+        set(path "${TO}.${n}.js")
+    endif()
     file(SHA256 "${path}" hash)
     string(SUBSTRING "${hash}" 0 32 hash)
     copy_in(${symbol} "${path}")

@@ -67,7 +67,8 @@ async function show(target) {
     if (signal.aborted) return;
     await screen.show({ ...target, main, signal, setTitle });
   } catch (error) {
-    if (!signal.aborted) fill(main, h('h1', { tabindex: '-1' }, t('error.title')), errorBox(error, () => show(currentTarget())));
+    if (!signal.aborted) fill(main, h('h1', { tabindex: '-1' }, t('error.title')),
+      errorBox(error, () => show(currentTarget())));
   }
   if (!signal.aborted && !main.contains(document.activeElement)) {
     /** @type {HTMLElement|null} */ (main.querySelector('h1'))?.focus({ preventScroll: true });

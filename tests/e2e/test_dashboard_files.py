@@ -7,6 +7,7 @@ import http.client
 import os
 import re
 import signal
+import subprocess
 
 import pytest
 
@@ -14,6 +15,7 @@ from engine import Reply
 from support import ROOT, wait_for
 
 WEB = ROOT / "api/web"
+PACKED_MAX = 100_000 # bytes of all files together
 FILES = sorted(str(p.relative_to(WEB)) for p in WEB.rglob("*")
                if p.is_file() and p.suffix != ".md")
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",
@@ -44,16 +46,25 @@ def get(engine, path, method="GET", token=None, **headers):
         connection.close()
 
 
+def content_of(name):
+    """What the program holds of a file: a module has no comments."""
+    path = WEB / name
+    if path.suffix != ".js":
+        return path.read_bytes()
+    return subprocess.run(["awk", "-f", ROOT / "api/strip_comments.awk", path], check=True,
+                          capture_output=True).stdout
+
+
 def check_protected(reply):
     for name, value in PROTECTION.items():
         assert reply.headers.get(name) == value, name
 
 
 @pytest.mark.smoke
-def test_every_file_is_served_as_it_lies_in_the_repository(engine):
+def test_every_file_of_the_repository_is_served(engine):
     assert "index.html" in FILES
     for name in FILES:
-        content = (WEB / name).read_bytes()
+        content = content_of(name)
         plain = get(engine, f"/dashboard/{name}")
         assert plain.status == 200 and plain.body == content, name
         assert plain.headers["content-type"] == TYPES["." + name.rsplit(".", 1)[1]]
@@ -68,7 +79,7 @@ def test_every_file_is_served_as_it_lies_in_the_repository(engine):
 
 
 def test_packed_files_are_for_clients_that_take_them(engine):
-    content = (WEB / "app.js").read_bytes()
+    content = content_of("app.js")
     plain = get(engine, "/dashboard/app.js")
     for accepted in ("gzip", "br, gzip;q=0.2", "*"):
         packed = get(engine, "/dashboard/app.js", Accept_Encoding=accepted)
@@ -79,6 +90,15 @@ def test_packed_files_are_for_clients_that_take_them(engine):
         check_protected(packed)
     for accepted in ("gzip;q=0", "identity", "br", "*;q=0", "gzip;q=0.0, *"):
         assert get(engine, "/dashboard/app.js", Accept_Encoding=accepted).body == content
+
+
+def test_all_files_together_are_small(engine):
+    sizes = {}
+    for name in FILES:
+        reply = get(engine, f"/dashboard/{name}", Accept_Encoding="gzip")
+        assert reply.headers.get("content-encoding") == "gzip", name
+        sizes[name] = len(reply.body)
+    assert sum(sizes.values()) <= PACKED_MAX, sizes
 
 
 def test_what_a_browser_has_is_not_sent_again(engine):

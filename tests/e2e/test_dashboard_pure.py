@@ -2,7 +2,6 @@
 """The modules of the dashboard that touch no page, run in the browser as they are shipped;
 and what holds for its files."""
 
-import gzip
 import json
 import random
 import re
@@ -17,7 +16,6 @@ __all__ = ["browser"]  # a fixture
 
 WEB = ROOT / "api" / "web"
 LINES_MAX, FILE_LINES_MAX = 6000, 600
-TRANSFERRED_MAX = 100_000  # by a visitor who sees every screen, packed
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +52,6 @@ def test_the_files_stay_small():
     lines = {path: len(path.read_text().splitlines()) for path in sources()}
     assert sum(lines[path] for path in scripts) <= LINES_MAX
     assert max(lines.values()) <= FILE_LINES_MAX, lines
-    packed = {path: len(gzip.compress(path.read_bytes(), 9)) for path in sources()}
-    languages = [path for path in scripts if path.parent.name == "text"]
-    for language in languages:  # only one of them is loaded
-        others = sum(packed[path] for path in languages if path != language)
-        assert sum(packed.values()) - others <= TRANSFERRED_MAX
 
 
 def test_no_source_makes_markup_or_code_of_text():
@@ -80,27 +73,36 @@ def test_no_source_makes_markup_or_code_of_text():
         ), path.name
 
 
-def keys_of(language):
-    text = (WEB / "text" / f"{language}.js").read_text()
-    return dict(re.findall(r"^  '([^']+)': (.+?),?$", text, re.M))
+def catalogue(language):
+    """Texts by key. No key is there twice; keys are sorted, so that two changes rarely meet."""
+    pairs = json.loads(
+        (WEB / "text" / f"{language}.json").read_text(), object_pairs_hook=list
+    )
+    keys = [key for key, _ in pairs]
+    assert keys == sorted(set(keys))
+    return {key: dict(text) if isinstance(text, list) else text for key, text in pairs}
+
+
+def values_of(text):
+    return set(re.findall(r"\{(\w+)\}", json.dumps(text)))
 
 
 def test_both_languages_say_the_same_things():
-    english, german = keys_of("en"), keys_of("de")
+    english, german = catalogue("en"), catalogue("de")
     assert english.keys() == german.keys()
     for key, text in english.items():
-        assert set(re.findall(r"\{(\w+)\}", text)) == set(
-            re.findall(r"\{(\w+)\}", german[key])
-        ), key
+        assert values_of(text) == values_of(german[key]), key
+        for one in (text, german[key]):
+            assert isinstance(one, str) or one.keys() == {"one", "other"}, key
 
 
 def test_every_key_that_is_used_has_a_text_and_every_text_is_used():
     code = "\n".join(
         path.read_text()
         for path in sources()
-        if path.suffix == ".js" and path.parent.name != "text"
+        if path.suffix == ".js"
     )
-    english = keys_of("en")
+    english = catalogue("en")
     quoted = set(re.findall(r"'([a-z][\w-]*\.[\w.-]+)'", code))
     assert {key for key in re.findall(r"\bt\('([^']+\.[^']+)'", code)} <= english.keys()
     # Keys that are put together: `state.${name}`, named('state', name).

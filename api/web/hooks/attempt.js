@@ -20,7 +20,8 @@ import { exchange, sentRequest } from './exchange.js';
 
 /**
  * @typedef {import('../app.js').Context} Context
- * @typedef {{context: Context, attempts: any[], attempt: any, api: string}} Shown attempts: of the delivery, oldest first
+ * @typedef {{context: Context, attempts: any[], attempt: any, api: string}} Shown attempts: of the delivery, oldest
+ *   first
  */
 
 const RETRY_VIEW_MS = 1000; // an attempt that was asked for is in the history a moment later
@@ -52,7 +53,8 @@ export async function show(context) {
   }
   if (signal.aborted) return;
   const attempt = find(attempts, params.attempt);
-  const back = h('a', { href: href(place, ['hooks', params.hook]) }, [place.org, placeLabel(place), params.hook].filter(Boolean).join(' / '));
+  const back = h('a', { href: href(place, ['hooks', params.hook]) },
+    [place.org, placeLabel(place), params.hook].filter(Boolean).join(' / '));
   if (!attempt) {
     setTitle(t('attempt.lost'), place.org);
     fill(main, pageHead({ title: t('attempt.lost'), above: back }), empty(t('attempt.lost-why')));
@@ -64,14 +66,16 @@ export async function show(context) {
     fill(main, ...await compareScreen(shown, back));
     return;
   }
-  fill(main, head(shown, back), why(shown), attemptChips(shown), h('section', { class: 'panel', 'aria-label': t('attempt.waterfall') }, waterfall(attempt)),
+  fill(main, head(shown, back), why(shown), attemptChips(shown),
+    h('section', { class: 'panel', 'aria-label': t('attempt.waterfall') }, waterfall(attempt)),
     exchange(shown));
   bindKeys(keysOf(shown), signal);
 }
 
 /** @param {any[]} attempts @param {string} n @returns {any} */
 function find(attempts, n) {
-  return attempts.find((one) => String(one.attempt) === n && !one.reason) ?? attempts.find((one) => String(one.attempt) === n);
+  return attempts.find((one) => String(one.attempt) === n && !one.reason)
+    ?? attempts.find((one) => String(one.attempt) === n);
 }
 
 /** @param {Shown} shown @param {any} other @param {Object<string, string>} [query] @returns {string} */
@@ -89,10 +93,13 @@ function head(shown, back) {
   const { attempt, attempts, context: { params, place } } = shown;
   const org = place.kind === 'akinon' ? place : { org: place.org, kind: /** @type {'org'} */ ('org') };
   return pageHead({ title: [attempt.kind, ' ', h('span', { class: 'quiet code' }, shortId(attempt.id))], above: back,
-    below: [badge(attempt.state), h('span', { class: 'quiet' }, t('attempt.of', { n: attempt.attempt, all: attempts.length })), time(attempt.timestamp * 1000)],
+    below: [badge(attempt.state), h('span', { class: 'quiet' },
+      t('attempt.of', { n: attempt.attempt, all: attempts.length })), time(attempt.timestamp * 1000)],
     actions: [
-      may('write') && h('button', { type: 'button', class: 'primary', onclick: () => redeliver(shown) }, t('attempt.redeliver')),
-      attempt.payload !== '' && !attempt.reason && copyButton(t('attempt.curl'), () => curlOf(shown), { title: t('attempt.curl-variables') }),
+      may('write') && h('button', { type: 'button', class: 'primary', onclick: () => redeliver(shown) },
+        t('attempt.redeliver')),
+      attempt.payload !== '' && !attempt.reason
+        && copyButton(t('attempt.curl'), () => curlOf(shown), { title: t('attempt.curl-variables') }),
       compareMenu(shown),
       h('a', { class: 'button', href: href(org, ['events', params.event]) }, t('attempt.event')),
     ] });
@@ -102,7 +109,8 @@ function head(shown, back) {
 function compareMenu(shown) {
   const others = shown.attempts.filter((one) => one.attempt !== shown.attempt.attempt && !one.reason);
   return h('details', { class: 'menu' }, h('summary', null, t('attempt.compare')), h('div', { class: 'menu-body' },
-    ...others.map((one) => h('a', { href: attemptAddress(shown, shown.attempt, { with: String(one.attempt) }) }, t('attempt.title', { n: one.attempt }), ' ', chip(one))),
+    ...others.map((one) => h('a', { href: attemptAddress(shown, shown.attempt, { with: String(one.attempt) }) },
+      t('attempt.title', { n: one.attempt }), ' ', chip(one))),
     h('button', { type: 'button', onclick: () => compareGood(shown) }, t('attempt.compare-good'))));
 }
 
@@ -124,30 +132,38 @@ function why({ attempt, attempts, api, context: { signal } }) {
     draw: ([{ rows }, status]) => h('p', null, othersText(attempt, rows, status.failingSince)) });
   const then = next(newest, Date.now());
   return h('section', { class: `panel why ${attempt.error ? 'bad' : 'good'}`, 'aria-label': t('attempt.why') },
-    h('p', { class: 'why-first' }, h('strong', null, t(key, values && { ...values, total: local(String(values.total ?? '')) }))),
+    h('p', { class: 'why-first' },
+      h('strong', null, t(key, values && { ...values, total: local(String(values.total ?? '')) }))),
     attempt.error && !attempt.reason && h('p', { class: 'code' }, attempt.error.message),
     more && more.element, h('p', null, t(then.key, then.values)));
 }
 
-/** @param {any} attempt @param {any[]} rows of the webhook, newest first @param {number|null} failingSince null: the newest succeeded */
+/**
+ * @param {any} attempt @param {any[]} rows of the webhook, newest first
+ * @param {number|null} failingSince null: the newest succeeded
+ */
 function othersText(attempt, rows, failingSince) {
   const { same, all } = pattern(attempt, rows);
   const text = t('why.others', { n: same, all });
-  return failingSince === null ? [text, ' ', t('why.works-again')] : [text, ' ', t('why.since'), ' ', time(failingSince), '.'];
+  return failingSince === null ? [text, ' ', t('why.works-again')]
+    : [text, ' ', t('why.since'), ' ', time(failingSince), '.'];
 }
 
 /** @param {Shown} shown */
 function attemptChips(shown) {
   if (shown.attempts.length < 2) return null;
-  return h('nav', { class: 'attempts', 'aria-label': t('attempt.all') }, h('ul', { class: 'chips' }, ...shown.attempts.map((one) => h('li', null,
-    h('a', { href: attemptAddress(shown, one), 'aria-current': one === shown.attempt ? 'page' : null, title: t('attempt.title', { n: one.attempt }) },
+  return h('nav', { class: 'attempts', 'aria-label': t('attempt.all') },
+    h('ul', { class: 'chips' }, ...shown.attempts.map((one) => h('li', null,
+    h('a', { href: attemptAddress(shown, one), 'aria-current': one === shown.attempt ? 'page' : null,
+      title: t('attempt.title', { n: one.attempt }) },
       h('span', { class: 'number' }, String(one.attempt)), chip(one))))));
 }
 
 /** @param {Shown} shown */
 function redeliver({ api, attempt, context }) {
   return attempted(async () => {
-    if (!await confirmed({ title: t('attempt.redeliver'), text: t('attempt.redeliver-text'), action: t('attempt.redeliver') })) return;
+    if (!await confirmed({ title: t('attempt.redeliver'), text: t('attempt.redeliver-text'),
+      action: t('attempt.redeliver') })) return;
     const made = await call(`${api}/deliveries/${encodeURIComponent(attempt.id)}/redeliver`, { method: 'POST' });
     go(href(context.place, ['hooks', context.params.hook, 'deliveries', made.id, String(made.attempt)]));
   });

@@ -27,7 +27,8 @@ export async function compareScreen(shown, back) {
   const { attempt, context: { query, setTitle, place, params } } = shown;
   const other = await otherOf(shown);
   setTitle(t('compare.title'), attempt.kind, params.hook, place.org);
-  const above = [back, ' / ', h('a', { href: attemptAddress(shown, attempt) }, t('attempt.title', { n: attempt.attempt }))];
+  const above = [back, ' / ',
+    h('a', { href: attemptAddress(shown, attempt) }, t('attempt.title', { n: attempt.attempt }))];
   if (!other) return [pageHead({ title: t('compare.title'), above }), empty(t('attempt.lost'))];
   let isAll = query.get('all') === '1';
   const body = h('div', null);
@@ -45,7 +46,8 @@ export async function compareScreen(shown, back) {
 function sides(left, right) {
   const scaleUs = Math.max(left.timing.totalUs, right.timing.totalUs);
   const side = (one) => h('section', { class: 'panel', 'aria-label': t('attempt.title', { n: one.attempt }) },
-    h('h2', null, t('attempt.title', { n: one.attempt }), ' ', chip(one)), h('p', null, badge(one.state), ' ', time(one.timestamp * 1000)),
+    h('h2', null, t('attempt.title', { n: one.attempt }), ' ', chip(one)),
+    h('p', null, badge(one.state), ' ', time(one.timestamp * 1000)),
     one.error && h('p', { class: 'code' }, visible(one.error.message)),
     waterfall(one, scaleUs, `${t('attempt.waterfall')}: ${t('attempt.title', { n: one.attempt })}`));
   return h('div', { class: 'pair' }, side(left), side(right));
@@ -72,7 +74,8 @@ function headerTable(pairs, isAll) {
   const shown = pairs.filter((pair) => isAll || !pair.same);
   if (shown.length === 0) return h('p', { class: 'quiet' }, t('compare.same'));
   const cell = (value, kind) => h('td', { class: `code long ${kind}` }, value === null ? '–' : visible(value));
-  return h('table', { class: 'plain-table headers' }, h('thead', null, h('tr', null, ...['name', 'left', 'right'].map((k) => h('th', { scope: 'col' }, t(`compare.${k}`))))),
+  return h('table', { class: 'plain-table headers' }, h('thead', null,
+    h('tr', null, ...['name', 'left', 'right'].map((k) => h('th', { scope: 'col' }, t(`compare.${k}`))))),
     h('tbody', null, ...shown.map((pair) => h('tr', null, h('th', { scope: 'row', class: 'code' }, visible(pair.name)),
       cell(pair.left, pair.same ? '' : 'gone'), cell(pair.right, pair.same ? '' : 'new')))));
 }
@@ -82,7 +85,8 @@ function bodyDiff(left, right, isAll) {
   if (left === right) return h('p', { class: 'quiet' }, t(left === '' ? 'compare.both-empty' : 'compare.same'));
   const lines = diffLines(prettyJson(left) ?? left, prettyJson(right) ?? right);
   if (lines === null) return h('p', null, t('compare.from-byte', { n: firstDifference(left, right) }));
-  const near = (i) => lines.slice(Math.max(0, i - CONTEXT_LINES), i + CONTEXT_LINES + 1).some((line) => line.kind !== 'same');
+  const near = (i) => lines.slice(Math.max(0, i - CONTEXT_LINES), i + CONTEXT_LINES + 1)
+    .some((line) => line.kind !== 'same');
   const signs = { same: ' ', gone: '−', new: '+' };
   const out = [];
   let isCut = false;
@@ -93,7 +97,9 @@ function bodyDiff(left, right, isAll) {
       return;
     }
     isCut = false;
-    out.push(h('div', { class: line.kind }, h('span', { class: 'sign' }, signs[line.kind]), line.kind !== 'same' && h('span', { class: 'unseen' }, t(`compare.${line.kind}`)), visible(line.text)));
+    out.push(h('div', { class: line.kind }, h('span', { class: 'sign' }, signs[line.kind]),
+      line.kind !== 'same' && h('span', { class: 'unseen' }, t(`compare.${line.kind}`)), visible(line.text)));
   });
-  return h('div', { class: 'text-block diff', tabindex: '0', role: 'region', 'aria-label': t('compare.lines') }, ...out);
+  return h('div', { class: 'text-block diff', tabindex: '0', role: 'region', 'aria-label': t('compare.lines') },
+    ...out);
 }

@@ -42,13 +42,15 @@ let table = null;
 /** @param {State} state */
 function menuOfFilters({ form, context }) {
   const list = h('div', { class: 'filter-groups' });
-  const search = h('input', { type: 'search', placeholder: t('form.search-filters'), 'aria-label': t('form.search-filters'), autocomplete: 'off',
+  const search = h('input', { type: 'search', placeholder: t('form.search-filters'),
+    'aria-label': t('form.search-filters'), autocomplete: 'off',
     oninput: () => draw() });
   /** @type {{name: string, filters: Filter[]}[]} */
   let groups = [];
   const level = LEVELS[context.place.kind];
   const draw = () => fill(list, ...groups.map((group) => groupBox(group.name,
-    group.filters.filter((f) => f.levels.includes(level) && contains(`${f.name} ${f.kind}`, search.value)), form, draw)));
+    group.filters.filter((f) => f.levels.includes(level) && contains(`${f.name} ${f.kind}`, search.value)), form,
+    draw)));
   table ??= call('/api/kinds');
   table.then((kinds) => {
     groups = kinds.groups;
@@ -74,8 +76,10 @@ function groupBox(group, filters, form, draw) {
     form.filters = form.filters.filter((name) => isWhole || !filters.some((f) => f.name === name));
     draw();
   } });
-  return h('fieldset', { class: 'filter-group' }, h('legend', null, h('label', { class: 'check' }, whole, named('group', group))),
-    ...filters.map((filter) => h('label', { class: 'check' }, h('input', { type: 'checkbox', value: filter.name, disabled: isWhole,
+  return h('fieldset', { class: 'filter-group' },
+    h('legend', null, h('label', { class: 'check' }, whole, named('group', group))),
+    ...filters.map((filter) => h('label', { class: 'check' },
+      h('input', { type: 'checkbox', value: filter.name, disabled: isWhole,
       checked: isWhole || form.filters.includes(filter.name),
       onchange: (event) => { form.filters = toggled(form.filters, filter.name, event.target.checked); } }),
     h('code', null, filter.name))));
@@ -91,7 +95,8 @@ function customKinds({ form, context }) {
   const isAkinon = context.place.kind === 'akinon';
   const own = (name) => isAkinon || isCustom(name);
   const chips = h('ul', { class: 'chips' });
-  const input = h('input', { type: 'text', 'aria-label': t('form.custom'), placeholder: isAkinon ? 'deployment.build.created' : 'order.*', autocomplete: 'off', spellcheck: 'false' });
+  const input = h('input', { type: 'text', 'aria-label': t('form.custom'),
+    placeholder: isAkinon ? 'deployment.build.created' : 'order.*', autocomplete: 'off', spellcheck: 'false' });
   const add = () => {
     const name = input.value.trim();
     if (name !== '' && !form.filters.includes(name)) form.filters = [...form.filters, name];

@@ -24,13 +24,17 @@ import { policySection } from './policy_fields.js';
 
 const PULUMI_FORMATS = ['raw', 'slack', 'ms_teams', 'pulumi_deployments'];
 
-/** @param {string} format @param {import('../pure/paths.js').Place} place @returns {boolean} deployments are those of a stack or environment */
+/**
+ * @param {string} format @param {import('../pure/paths.js').Place} place
+ * @returns {boolean} deployments are those of a stack or environment
+ */
 function isPossible(format, place) {
   return format !== 'pulumi_deployments' || place.kind !== 'org';
 }
 
 /** Members of the API that have another name in the form. */
-const FIELDS = { displayName: 'title', name: 'title', payloadUrl: 'url', url: 'url', events: 'filters', clientKey: 'clientCertificate' };
+const FIELDS = { displayName: 'title', name: 'title', payloadUrl: 'url', url: 'url', events: 'filters',
+  clientKey: 'clientCertificate' };
 
 /** @param {Context} context */
 export async function show(context) {
@@ -61,7 +65,8 @@ function formatOf({ place, query }) {
 function formElement(state, query) {
   const sections = h('div', { class: 'sections' });
   const problem = h('div', { class: 'problem' });
-  const draw = () => fill(sections, destinationSection(state, draw), addressSection(state), filtersSection(state), policySection(state));
+  const draw = () => fill(sections, destinationSection(state, draw), addressSection(state), filtersSection(state),
+    policySection(state));
   draw();
   const element = h('form', { class: 'hook-form', novalidate: true, onsubmit: (event) => {
     event.preventDefault();
@@ -93,16 +98,19 @@ function destinationSection({ form, context, before }, draw) {
     ...PULUMI_FORMATS.map((format) => h('label', { class: 'choice' },
       h('input', { type: 'radio', name: 'format', value: format, checked: form.format === format,
         disabled: !isPossible(format, context.place), onchange: choose(format) }),
-      h('span', null, h('strong', null, t(`format.${format}`)), h('span', { class: 'quiet' }, t(isPossible(format, context.place) ? `format.${format}-what` : 'form.not-here')))))));
+      h('span', null, h('strong', null, t(`format.${format}`)), h('span', { class: 'quiet' },
+        t(isPossible(format, context.place) ? `format.${format}-what` : 'form.not-here')))))));
 }
 
 /**
  * A text input of the form.
- * @param {State} state @param {string} key @param {{label: string, hint?: string, type?: string, isWide?: boolean, props?: any}} options
+ * @param {State} state @param {string} key
+ * @param {{label: string, hint?: string, type?: string, isWide?: boolean, props?: any}} options
  */
 function textField(state, key, { label, hint, type = 'text', isWide, props = {} }) {
   const { form, errors } = state;
-  const input = h('input', { type, name: key, value: form[key] ?? '', autocomplete: 'off', spellcheck: 'false', ...props,
+  const input = h('input', { type, name: key, value: form[key] ?? '', autocomplete: 'off', spellcheck: 'false',
+    ...props,
     oninput: (event) => { form[key] = event.target.value; } });
   const element = field({ label, hint, input, error: errors.get(key), isWide });
   if (key === 'url') input.addEventListener('change', () => judge(state, key, element));
@@ -119,7 +127,8 @@ async function judge({ form, before, context: { place, signal } }, key, element)
   if (form[key] === '') return;
   const body = createBody({ ...form, title: form.title || '-' }, place);
   const wrong = await (before
-    ? call(`${apiOf(before)}?dryRun=true`, { method: 'PATCH', body: updateBody(formOf(before), form, before.format === 'akinon'), signal })
+    ? call(`${apiOf(before)}?dryRun=true`,
+      { method: 'PATCH', body: updateBody(formOf(before), form, before.format === 'akinon'), signal })
     : call(`${hooksApi(place)}?dryRun=true`, { method: 'POST', body, signal })).then(() => null, (error) => error);
   const isIt = wrong instanceof ApiError && FIELDS[wrong.field ?? ''] === key;
   note.textContent = isIt ? wrong.message : '';
@@ -133,8 +142,10 @@ function addressSection(state) {
   const isChat = form.format === 'slack' || form.format === 'ms_teams';
   return h('fieldset', null, h('legend', null, t('form.address')), h('div', { class: 'grid' },
     textField(state, 'title', { label: t('form.title'), props: { required: true, maxlength: 255 } }),
-    !before && context.place.kind !== 'akinon' && textField(state, 'name', { label: t('form.name'), hint: t('form.name-hint'), props: { maxlength: 32 } }),
-    textField(state, 'url', { label: t(`form.url-${form.format}`), hint: t(`form.url-${form.format}-hint`), isWide: true,
+    !before && context.place.kind !== 'akinon'
+      && textField(state, 'name', { label: t('form.name'), hint: t('form.name-hint'), props: { maxlength: 32 } }),
+    textField(state, 'url',
+      { label: t(`form.url-${form.format}`), hint: t(`form.url-${form.format}-hint`), isWide: true,
       type: form.format === 'pulumi_deployments' ? 'text' : 'url', props: { required: true } }),
     form.format !== 'akinon' && !isChat && secretField(state),
     h('label', { class: 'check' }, h('input', { type: 'checkbox', checked: form.active,
@@ -144,7 +155,8 @@ function addressSection(state) {
 /** @param {State} state */
 function secretField(state) {
   const shown = h('div', { role: 'status' });
-  const input = h('input', { type: 'password', name: 'secret', value: state.form.secret, autocomplete: 'new-password', spellcheck: 'false',
+  const input = h('input', { type: 'password', name: 'secret', value: state.form.secret, autocomplete: 'new-password',
+    spellcheck: 'false',
     oninput: (event) => {
       state.form.secret = event.target.value;
       fill(shown);
@@ -155,7 +167,8 @@ function secretField(state) {
     fill(shown, h('p', { class: 'hint' }, t('form.secret-once')), secretOnce(state.form.secret));
   } }, t('form.generate'));
   return h('div', { class: 'wide' }, h('div', { class: 'with-button' },
-    field({ label: t('form.secret'), hint: t(state.before?.raw.hasSecret ? 'form.certificate-kept' : 'form.secret-hint'), input,
+    field({ label: t('form.secret'),
+      hint: t(state.before?.raw.hasSecret ? 'form.certificate-kept' : 'form.secret-hint'), input,
       error: state.errors.get('secret') }), make), shown);
 }
 
@@ -169,7 +182,8 @@ async function submit(state, then, { element, problem, draw }) {
   state.errors.clear();
   element.setAttribute('aria-busy', 'true');
   try {
-    const hook = before ? await update(state) : fromApi(await call(hooksApi(place), { method: 'POST', body: createBody(form, place) }), place);
+    const hook = before ? await update(state)
+      : fromApi(await call(hooksApi(place), { method: 'POST', body: createBody(form, place) }), place);
     say(t(before ? 'form.saved' : 'form.created', { name: hook.title }));
     if (then !== 'ping') return go(href(place, ['hooks', hook.id]));
     go(attemptHref(hook, await call(`${apiOf(hook)}/ping`, { method: 'POST' })));
@@ -179,7 +193,8 @@ async function submit(state, then, { element, problem, draw }) {
     draw();
     const wrong = element.querySelector('[aria-invalid]');
     wrong?.closest('details')?.setAttribute('open', '');
-    fill(problem, error instanceof ApiError && error.status === 409 && before ? await conflict(state, error) : errorBox(error));
+    fill(problem, error instanceof ApiError && error.status === 409 && before ? await conflict(state, error)
+      : errorBox(error));
     /** @type {HTMLElement|null} */ (wrong)?.focus();
   } finally {
     element.removeAttribute('aria-busy');
@@ -199,9 +214,13 @@ async function update({ before, form }) {
 async function conflict({ before, form, context }, error) {
   const hook = /** @type {Hook} */ (before);
   const theirs = formOf(await loadHook(context.place, hook.id, context.signal));
-  const names = Object.keys({ ...theirs, ...form }).filter((key) => JSON.stringify(theirs[key] ?? null) !== JSON.stringify(form[key] ?? null));
+  const names = Object.keys({ ...theirs, ...form })
+    .filter((key) => JSON.stringify(theirs[key] ?? null) !== JSON.stringify(form[key] ?? null));
   return [h('p', { class: 'error-box', role: 'alert' }, errorText(error)), h('table', { class: 'plain-table' },
-    h('thead', null, h('tr', null, ...['member', 'theirs', 'yours'].map((k) => h('th', { scope: 'col' }, t(`form.${k}`))))),
-    h('tbody', null, ...names.filter((key) => key !== 'secret').map((key) => h('tr', null, h('th', { scope: 'row' }, key),
-      h('td', { class: 'code' }, JSON.stringify(theirs[key] ?? null)), h('td', { class: 'code' }, JSON.stringify(form[key] ?? null))))))];
+    h('thead', null, h('tr', null,
+      ...['member', 'theirs', 'yours'].map((k) => h('th', { scope: 'col' }, t(`form.${k}`))))),
+    h('tbody', null, ...names.filter((key) => key !== 'secret')
+      .map((key) => h('tr', null, h('th', { scope: 'row' }, key),
+      h('td', { class: 'code' }, JSON.stringify(theirs[key] ?? null)),
+      h('td', { class: 'code' }, JSON.stringify(form[key] ?? null))))))];
 }

@@ -23,7 +23,8 @@ import { timingTab } from './timing.js';
  * @typedef {import('../app.js').Context} Context
  */
 
-const TABS = [['deliveries', []], ['timing', ['timing']], ['settings', ['settings']], ['replays', ['replays']], ['live', ['live']]];
+const TABS = [['deliveries', []], ['timing', ['timing']], ['settings', ['settings']], ['replays', ['replays']],
+  ['live', ['live']]];
 const REFRESH_MS = 5000;
 
 /** @param {Context} context */
@@ -35,7 +36,8 @@ export async function show(context) {
   const again = () => go(location.pathname + location.search, true);
   append(main, pageHead({ title: hook.title,
     above: h('a', { href: href(place, ['hooks']) }, [place.org, placeLabel(place)].filter(Boolean).join(' / ')),
-    below: [h('span', { class: 'code cut', title: hook.url }, destination(hook)), h('span', { class: 'quiet' }, named('format', hook.format)), h('span', { class: 'quiet code' }, hook.id)],
+    below: [h('span', { class: 'code cut', title: hook.url }, destination(hook)),
+      h('span', { class: 'quiet' }, named('format', hook.format)), h('span', { class: 'quiet code' }, hook.id)],
     actions: may('write') && actions(hook, again) }),
   statusRegion(hook, signal).element, tabs(hook, tab), tabBody(tab, hook, context, again));
 }
@@ -47,9 +49,11 @@ function actions(hook, again) {
     h('button', { type: 'button', class: style, onclick }, text);
   return [
     button(t('hook.ping'), () => sendPing(hook)),
-    hook.active && button(t(hook.raw.paused ? 'hook.resume' : 'hook.pause'), run(() => setPaused(hook, !hook.raw.paused))),
+    hook.active && button(t(hook.raw.paused ? 'hook.resume' : 'hook.pause'),
+      run(() => setPaused(hook, !hook.raw.paused))),
     h('a', { class: 'button', href: href(hook.place, ['hooks', hook.id, 'edit']) }, t('hook.edit')),
-    h('details', { class: 'menu' }, h('summary', { 'aria-label': t('hooks.actions-of', { name: hook.title }) }, '⋯'), h('div', { class: 'menu-body' },
+    h('details', { class: 'menu' }, h('summary', { 'aria-label': t('hooks.actions-of', { name: hook.title }) }, '⋯'),
+      h('div', { class: 'menu-body' },
       button(t(hook.active ? 'hook.switch-off' : 'hook.switch-on'), run(() => setActive(hook, !hook.active))),
       hook.format !== 'akinon' && button(t('rotate.title'), run(() => rotateSecret(hook))),
       button(t('hook.delete'), async () => (await remove(hook)) && go(href(hook.place, ['hooks'])), 'danger-text'))),
@@ -58,8 +62,10 @@ function actions(hook, again) {
 
 /** @param {Hook} hook @param {string} now */
 function tabs(hook, now) {
-  return h('nav', { class: 'tabs', 'aria-label': t('tab.label') }, h('ul', null, ...TABS.map(([name, segments]) => h('li', null,
-    h('a', { href: href(hook.place, ['hooks', hook.id, .../** @type {string[]} */ (segments)]), 'aria-current': name === now ? 'page' : null },
+  return h('nav', { class: 'tabs', 'aria-label': t('tab.label') },
+    h('ul', null, ...TABS.map(([name, segments]) => h('li', null,
+    h('a', { href: href(hook.place, ['hooks', hook.id, .../** @type {string[]} */ (segments)]),
+      'aria-current': name === now ? 'page' : null },
       t(`tab.${name}`))))));
 }
 
@@ -69,14 +75,17 @@ function tabBody(tab, hook, { query, signal, place }, again) {
   if (tab === 'timing') return timingTab(hook, signal, query);
   if (tab === 'settings') return settingsTab(hook, again);
   if (tab === 'replays') return replayList({ place, api: `${api}/replays`, hook, signal });
-  if (tab === 'live') return livePanel({ place, hook: hook.id, stream: `${api}/tail`, list: `${api}/deliveries`, query, signal });
+  if (tab === 'live') return livePanel({ place, hook: hook.id, stream: `${api}/tail`, list: `${api}/deliveries`, query,
+    signal });
   return deliveryList({ place, hook: hook.id, api: `${api}/deliveries`, segments: ['hooks', hook.id], query, signal });
 }
 
 /** How it goes, and why. @param {Hook} hook @param {AbortSignal} signal */
 function statusRegion(hook, signal) {
-  return region({ signal, everyMs: REFRESH_MS, lines: 2, label: t('hook.status'), load: () => call(`${apiOf(hook)}/status`, { signal }),
-    draw: (status) => h('div', { class: 'status-line' }, h('div', { class: 'status-state' }, badge(status.state), h('p', null, ...why(hook, status))),
+  return region({ signal, everyMs: REFRESH_MS, lines: 2, label: t('hook.status'),
+    load: () => call(`${apiOf(hook)}/status`, { signal }),
+    draw: (status) => h('div', { class: 'status-line' },
+      h('div', { class: 'status-state' }, badge(status.state), h('p', null, ...why(hook, status))),
       h('dl', { class: 'figures' },
         figure(t('status.waiting'), number(status.waiting) + (status.more ? ' +' : '')),
         figure(t('status.in-flight'), `${number(status.inFlight)} / ${number(status.window)}`),

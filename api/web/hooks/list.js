@@ -22,7 +22,8 @@ const STATES = ['ok', 'failing', 'paused', 'inactive', 'disabled'];
 /** @returns {{title: string, class?: string, isHidden?: boolean}[]} */
 function columns() {
   return [{ title: t('deliveries.state') }, { title: t('form.name'), class: 'grow' }, { title: t('hooks.place') },
-    { title: t('form.destination'), class: 'grow' }, { title: t('keys.g-e') }, { title: t('hooks.actions'), isHidden: true, class: 'end' }];
+    { title: t('form.destination'), class: 'grow' }, { title: t('keys.g-e') },
+    { title: t('hooks.actions'), isHidden: true, class: 'end' }];
 }
 
 /** @param {Context} context */
@@ -32,12 +33,14 @@ export async function show({ main, place, query, signal, setTitle }) {
   const isAll = place.kind === 'org';
   const filter = { q: query.get('q') ?? '', state: query.get('state') ?? '', format: query.get('format') ?? '' };
   const list = region({ signal, lines: 6,
-    load: () => pages(`${hooksApi(place)}?limit=1000${isAll ? '&scope=all' : ''}`, { signal, wanted: 2000, requests: 20 }),
+    load: () => pages(`${hooksApi(place)}?limit=1000${isAll ? '&scope=all' : ''}`,
+      { signal, wanted: 2000, requests: 20 }),
     draw: ({ rows, next }) => drawList(rows.map((raw) => fromApi(raw, place)), Boolean(next)) });
 
   /** @param {Hook[]} hooks @param {boolean} isMore */
   function drawList(hooks, isMore) {
-    if (hooks.length === 0) return empty(t('hooks.empty'), h('p', null, t('hooks.empty-how'), ' ', h('code', null, 'posthorn hook create')));
+    if (hooks.length === 0) return empty(t('hooks.empty'),
+      h('p', null, t('hooks.empty-how'), ' ', h('code', null, 'posthorn hook create')));
     const { element, body } = table(t('nav.hooks'), columns());
     const count = h('p', { class: 'quiet', role: 'status' });
     const apply = () => {
@@ -51,7 +54,8 @@ export async function show({ main, place, query, signal, setTitle }) {
   }
 
   append(main, pageHead({ title: t('nav.hooks'), above: label || place.org,
-    actions: may('write') && h('a', { class: 'button primary', href: href(place, ['hooks', 'new']) }, t('hooks.create')) }),
+    actions: may('write') && h('a', { class: 'button primary', href: href(place, ['hooks', 'new']) },
+      t('hooks.create')) }),
   list.element);
 }
 
@@ -59,7 +63,8 @@ export async function show({ main, place, query, signal, setTitle }) {
 function isWanted(hook, { q, state, format }) {
   if (state !== '' && hook.state !== state && !(state === 'failing' && hook.raw.failing)) return false;
   if (format !== '' && hook.format !== format) return false;
-  return contains([hook.title, hook.id, hook.url, placeLabel(hook.place), ...hook.filters, ...hook.groups].join(' '), q);
+  return contains([hook.title, hook.id, hook.url, placeLabel(hook.place), ...hook.filters, ...hook.groups].join(' '),
+    q);
 }
 
 /** @param {{q: string, state: string, format: string}} filter it is changed @param {() => void} apply */
@@ -70,11 +75,14 @@ function filterBar(filter, apply) {
   };
   const any = /** @type {[string, string]} */ (['', t('filter.any')]);
   return h('form', { class: 'filters', onsubmit: (e) => e.preventDefault() },
-    h('label', null, t('body.text'), h('input', { type: 'search', value: filter.q, oninput: on('q'), autocomplete: 'off' })),
-    h('label', null, t('deliveries.state'), select(filter.state, [any, ...STATES.map((s) => /** @type {[string, string]} */ ([s, t(`state.${s}`)]))],
+    h('label', null, t('body.text'),
+      h('input', { type: 'search', value: filter.q, oninput: on('q'), autocomplete: 'off' })),
+    h('label', null, t('deliveries.state'),
+      select(filter.state, [any, ...STATES.map((s) => /** @type {[string, string]} */ ([s, t(`state.${s}`)]))],
       { onchange: on(/** @type {any} */ ('state')) })),
     h('label', null, t('form.destination'), select(filter.format, [any,
-      ...['raw', 'slack', 'ms_teams', 'pulumi_deployments'].map((f) => /** @type {[string, string]} */ ([f, t(`format.${f}`)]))],
+      ...['raw', 'slack', 'ms_teams',
+        'pulumi_deployments'].map((f) => /** @type {[string, string]} */ ([f, t(`format.${f}`)]))],
     { onchange: on(/** @type {any} */ ('format')) })));
 }
 
@@ -91,7 +99,8 @@ function hookRow(hook, changed) {
     [badge(hook.state), hook.raw.failing && hook.state !== 'failing' && badge('failing')],
     h('a', { class: 'row-link', href: href(hook.place, ['hooks', hook.id]) }, hook.title),
     placeLabel(hook.place) || h('span', { class: 'quiet' }, t('place.org')),
-    h('span', { class: 'two' }, h('span', { class: 'cut', title: hook.url }, destination(hook)), h('span', { class: 'quiet' }, named('format', hook.format))),
+    h('span', { class: 'two' }, h('span', { class: 'cut', title: hook.url }, destination(hook)),
+      h('span', { class: 'quiet' }, named('format', hook.format))),
     h('span', { class: 'cut', title: [...hook.groups, ...hook.filters].join(', ') }, filtersText(hook)),
     may('write') && rowMenu(hook, changed),
   ]);
@@ -100,15 +109,20 @@ function hookRow(hook, changed) {
 /** @param {Hook} hook @param {() => void} changed */
 function rowMenu(hook, changed) {
   const run = (action) => async () => (await action()) && changed();
-  return h('details', { class: 'menu' }, h('summary', { 'aria-label': t('hooks.actions-of', { name: hook.title }) }, '⋯'),
+  return h('details', { class: 'menu' },
+    h('summary', { 'aria-label': t('hooks.actions-of', { name: hook.title }) }, '⋯'),
     h('div', { class: 'menu-body' },
       h('button', { type: 'button', onclick: run(() => sendPing(hook)) }, t('hook.ping')),
       h('a', { href: href(hook.place, ['hooks', hook.id, 'edit']) }, t('hook.edit')),
-      h('button', { type: 'button', onclick: run(() => setActive(hook, !hook.active)) }, t(hook.active ? 'hook.switch-off' : 'hook.switch-on')),
+      h('button', { type: 'button', onclick: run(() => setActive(hook, !hook.active)) },
+        t(hook.active ? 'hook.switch-off' : 'hook.switch-on')),
       h('button', { type: 'button', class: 'danger-text', onclick: run(() => remove(hook)) }, t('hook.delete'))));
 }
 
-/** @param {import('../pure/paths.js').Place} place @param {string} id @param {AbortSignal} [signal] @returns {Promise<Hook>} */
+/**
+ * @param {import('../pure/paths.js').Place} place @param {string} id @param {AbortSignal} [signal]
+ * @returns {Promise<Hook>}
+ */
 export async function loadHook(place, id, signal) {
   return fromApi(await call(`${hooksApi(place)}/${encodeURIComponent(id)}`, { signal }), place);
 }

@@ -19,9 +19,11 @@ export function timingTab(hook, signal, query) {
   let span = windowOf(query);
   const parts = region({ signal, lines: 8, load: async () => {
     const [stats, org, series] = await Promise.all([call(`${api}/stats`, { signal }),
-      hook.place.kind === 'akinon' ? null : call(`${scopeApi(hook.place)}/stats`, { signal }), loadSeries(api, span, signal)]);
+      hook.place.kind === 'akinon' ? null : call(`${scopeApi(hook.place)}/stats`, { signal }),
+      loadSeries(api, span, signal)]);
     return { stats, org, series };
-  }, draw: ({ stats, org, series }) => [percentiles(stats[span], org?.[span]), h('div', { class: 'panel' }, charts(series))] });
+  }, draw: ({ stats, org, series }) => [percentiles(stats[span], org?.[span]),
+  h('div', { class: 'panel' }, charts(series))] });
   return h('div', null, windowChoice(span, (next) => {
     span = next;
     note(href(hook.place, ['hooks', hook.id, 'timing'], { window: span }));
@@ -33,8 +35,10 @@ export function timingTab(hook, signal, query) {
 function percentiles(here, org) {
   return h('section', { class: 'panel', 'aria-label': t('timing.table') },
     here.attempts < FEW && h('p', { class: 'quiet' }, t('timing.few', { n: here.attempts })),
-    h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('timing.phase') }, h('table', { class: 'plain-table numbers' },
-      h('thead', null, h('tr', null, h('th', { scope: 'col' }, t('timing.phase')), h('th', { scope: 'col', class: 'number' }, 'n'),
+    h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('timing.phase') },
+      h('table', { class: 'plain-table numbers' },
+      h('thead', null, h('tr', null, h('th', { scope: 'col' }, t('timing.phase')),
+        h('th', { scope: 'col', class: 'number' }, 'n'),
         ...PERCENTILES.map((p) => h('th', { scope: 'col', class: 'number' }, t(`timing.${p}`))),
         org && h('th', { scope: 'col', class: 'number' }, t('timing.org')))),
       h('tbody', null, ...PHASES.map((phase) => phaseRow(phase, here.timing[phase], org && org.timing[phase]))))));
@@ -43,6 +47,7 @@ function percentiles(here, org) {
 /** @param {string} phase @param {any} stats @param {any} org */
 function phaseRow(phase, stats, org) {
   const cell = (s, p) => h('td', { class: 'number' }, s && s.n > 0 ? fromUs(s[p]) : '–');
-  return h('tr', null, h('th', { scope: 'row' }, t(`phase.${phase.slice(0, -2)}`)), h('td', { class: 'number' }, number(stats?.n ?? 0)),
+  return h('tr', null, h('th', { scope: 'row' }, t(`phase.${phase.slice(0, -2)}`)),
+    h('td', { class: 'number' }, number(stats?.n ?? 0)),
     ...PERCENTILES.map((p) => cell(stats, p)), org !== null && org !== undefined && cell(org, 'p50'));
 }

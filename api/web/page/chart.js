@@ -31,7 +31,8 @@ function timeAxis(times) {
   const out = [];
   for (let i = 0; i < n; i += step) {
     const x = LEFT + ((i + 0.5) / n) * PLOT.w;
-    out.push(s('text', { x: x.toFixed(1), y: HEIGHT - 6, class: 'axis', 'text-anchor': 'middle' }, timeLabel(times[i], span)));
+    out.push(s('text', { x: x.toFixed(1), y: HEIGHT - 6, class: 'axis', 'text-anchor': 'middle' },
+      timeLabel(times[i], span)));
   }
   return out;
 }
@@ -49,11 +50,13 @@ function rule(y, text) {
 function figure({ title, marks, legend, head, rows }) {
   return h('figure', { class: 'chart' },
     h('figcaption', null, title, h('span', { class: 'legend' }, ...legend.map(([name, colour]) =>
-      h('span', { class: 'legend-item' }, s('svg', { class: `key ${colour}`, viewBox: '0 0 12 12', 'aria-hidden': 'true' },
+      h('span', { class: 'legend-item' },
+        s('svg', { class: `key ${colour}`, viewBox: '0 0 12 12', 'aria-hidden': 'true' },
         s('rect', { width: 12, height: 12, rx: 2 })), name)))),
     s('svg', { viewBox: `0 0 ${width()} ${HEIGHT}`, role: 'img', 'aria-label': title }, ...marks),
     h('details', null, h('summary', null, t('chart.table')),
-      h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': title }, h('table', { class: 'plain-table' },
+      h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': title },
+        h('table', { class: 'plain-table' },
         h('thead', null, h('tr', null, ...head.map((name) => h('th', { scope: 'col' }, name)))),
         h('tbody', null, ...rows.map((cells) => h('tr', null, ...cells.map((c, i) =>
           (i === 0 ? h('th', { scope: 'row' }, c) : h('td', { class: 'number' }, c))))))))));
@@ -81,7 +84,8 @@ export function stacked(title, times, parts) {
   });
   return figure({ title, marks: [...marks, ...timeAxis(times)], legend: parts.map((p) => [p.name, p.class]),
     head: [t('chart.time'), ...parts.map((p) => p.name)],
-    rows: times.map((ms, i) => [new Date(ms).toLocaleString(currentLanguage()), ...parts.map((p) => number(p.values[i] ?? 0))]) });
+    rows: times.map((ms, i) => [new Date(ms).toLocaleString(currentLanguage()),
+      ...parts.map((p) => number(p.values[i] ?? 0))]) });
 }
 
 /**

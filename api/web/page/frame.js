@@ -32,9 +32,11 @@ export function frame() {
   window.addEventListener('offline', () => { banner.hidden = false; });
   window.addEventListener('online', () => { banner.hidden = true; });
   bindKeys({
-    '/': () => /** @type {HTMLElement|null} */ (main.querySelector('.filters input') ?? header.querySelector('.search input'))?.focus(),
+    '/': () => /** @type {HTMLElement|null} */ (main.querySelector('.filters input')
+      ?? header.querySelector('.search input'))?.focus(),
     'g o': () => place && openSwitcher(place),
-    'g w': () => goTo([]), 'g h': () => goTo(['hooks']), 'g d': () => goTo(['deliveries']), 'g e': () => goTo(['events']),
+    'g w': () => goTo([]), 'g h': () => goTo(['hooks']), 'g d': () => goTo(['deliveries']),
+    'g e': () => goTo(['events']),
     'g r': () => goTo(['replays']), 'g l': () => goTo(['live']),
   });
   return [h('a', { class: 'skip', href: '#main' }, t('frame.skip')), banner, header, main];
@@ -61,7 +63,8 @@ function drawHeader(target) {
     place && switcherButton(place),
     place && navigation(place, section),
     place && searchBox(place),
-    h('button', { type: 'button', class: 'plain', 'aria-label': t('keys.title'), title: t('keys.title'), onclick: showKeys }, icon('help')),
+    h('button', { type: 'button', class: 'plain', 'aria-label': t('keys.title'), title: t('keys.title'),
+      onclick: showKeys }, icon('help')),
     menu(place));
 }
 
@@ -75,7 +78,8 @@ function horn() {
 function switcherButton(at) {
   const label = placeLabel(at) || t('place.all');
   return h('button', { type: 'button', class: 'switcher', 'aria-haspopup': 'dialog', onclick: () => openSwitcher(at) },
-    h('span', { class: 'unseen' }, t('place.switch')), h('strong', null, at.org), h('span', { class: 'quiet' }, label), icon('down'));
+    h('span', { class: 'unseen' }, t('place.switch')), h('strong', null, at.org), h('span', { class: 'quiet' }, label),
+    icon('down'));
 }
 
 /** @param {Place} at @param {string} section */
@@ -116,7 +120,8 @@ function menu(at) {
         await useLanguage(name, true);
         location.reload();
       }),
-      isAdmin() && at && at.kind !== 'akinon' && h('a', { href: href({ org: at.org, kind: 'org' }, ['tokens']) }, t('nav.tokens')),
+      isAdmin() && at && at.kind !== 'akinon' && h('a', { href: href({ org: at.org, kind: 'org' }, ['tokens']) },
+        t('nav.tokens')),
       isAdmin() && h('a', { href: '/dashboard/system' }, t('nav.system')),
       at && may('write') && h('a', { href: href(at, ['explain']) }, t('nav.explain')),
       h('button', { type: 'button', onclick: leave }, t('menu.log-out')),

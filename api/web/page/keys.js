@@ -27,7 +27,8 @@ export function areKeysOn() {
 
 /** @param {EventTarget|null} target */
 function isTyping(target) {
-  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+  return target instanceof HTMLElement
+    && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 }
 
 /** @param {KeyboardEvent} event */
@@ -60,7 +61,8 @@ function step(by) {
   links[Math.max(0, Math.min(links.length - 1, now + by))]?.focus();
 }
 
-const SHEET = ['?', '/', 'g o', 'g w', 'g h', 'g d', 'g e', 'g r', 'g l', 'j', 'k', 'Enter', 'r', 'c', '[', ']', 'p', 'Esc'];
+const SHEET = ['?', '/', 'g o', 'g w', 'g h', 'g d', 'g e', 'g r', 'g l', 'j', 'k', 'Enter', 'r', 'c', '[', ']', 'p',
+  'Esc'];
 
 /** @param {string} key @returns {string} of the catalogue */
 function keyText(key) {

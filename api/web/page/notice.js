@@ -43,7 +43,8 @@ export function openDialog({ title, body, isWide }) {
     };
     const dialog = h('dialog', { 'aria-labelledby': id, class: isWide ? 'wide' : null },
       h('div', { class: 'dialog-head' }, h('h2', { id }, title),
-        h('button', { type: 'button', class: 'plain', 'aria-label': t('keys.Esc'), onclick: () => close() }, icon('dead'))));
+        h('button', { type: 'button', class: 'plain', 'aria-label': t('keys.Esc'), onclick: () => close() },
+          icon('dead'))));
     const content = h('div', { class: 'dialog-body' });
     fill(content, body(close));
     dialog.append(content);
@@ -65,14 +66,17 @@ export function openDialog({ title, body, isWide }) {
  */
 export async function confirmed({ title, text, action, typed, isDanger }) {
   const answer = await openDialog({ title, body: (close) => {
-    const button = h('button', { type: 'submit', class: isDanger ? 'danger' : 'primary', disabled: typed !== undefined }, action);
-    const input = typed !== undefined && h('input', { type: 'text', autocomplete: 'off', 'aria-label': t('dialog.type', { text: typed }),
+    const button = h('button',
+      { type: 'submit', class: isDanger ? 'danger' : 'primary', disabled: typed !== undefined }, action);
+    const input = typed !== undefined
+      && h('input', { type: 'text', autocomplete: 'off', 'aria-label': t('dialog.type', { text: typed }),
       oninput: (event) => { button.disabled = event.target.value !== typed; } });
     return h('form', { method: 'dialog', onsubmit: (event) => {
       event.preventDefault();
       if (!button.disabled) close(true);
     } }, h('p', null, text), input && h('p', null, t('dialog.type', { text: typed ?? '' })), input,
-    h('div', { class: 'actions end' }, h('button', { type: 'button', onclick: () => close(false) }, t('dialog.cancel')), button));
+    h('div', { class: 'actions end' }, h('button', { type: 'button', onclick: () => close(false) }, t('dialog.cancel')),
+      button));
   } });
   return answer === true;
 }

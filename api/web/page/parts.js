@@ -21,7 +21,8 @@ const STATE_COLOURS = { delivered: 'good', ok: 'good', done: 'good', dead: 'bad'
  */
 export function pageHead({ title, above, below, actions }) {
   return h('header', { class: 'page-head' }, above && h('div', { class: 'crumbs' }, above),
-    h('div', { class: 'page-title' }, h('h1', { tabindex: '-1' }, title), actions && h('div', { class: 'actions' }, actions)),
+    h('div', { class: 'page-title' }, h('h1', { tabindex: '-1' }, title),
+      actions && h('div', { class: 'actions' }, actions)),
     below && h('div', { class: 'page-below' }, below));
 }
 
@@ -45,7 +46,8 @@ export function ago(ms) {
 export function chip(attempt) {
   if (attempt.attempt === 0 || attempt.reason) return h('span', { class: 'chip' }, t('state.cancelled'));
   const isGood = attempt.responseCode >= 200 && attempt.responseCode < 300 && !attempt.error;
-  const text = attempt.responseCode > 0 ? String(attempt.responseCode) : named('class', attempt.error?.class ?? 'reset');
+  const text = attempt.responseCode > 0 ? String(attempt.responseCode)
+    : named('class', attempt.error?.class ?? 'reset');
   return h('span', { class: `chip ${isGood ? 'good' : 'bad'}` }, text);
 }
 
@@ -59,7 +61,8 @@ export function table(label, columns, rows = []) {
   const body = h('tbody', { role: 'rowgroup' }, ...rows);
   const element = h('table', { 'aria-label': label, role: 'table' },
     h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, ...columns.map((c) =>
-      h('th', { scope: 'col', role: 'columnheader', class: c.class }, c.isHidden ? h('span', { class: 'unseen' }, c.title) : c.title)))),
+      h('th', { scope: 'col', role: 'columnheader', class: c.class },
+        c.isHidden ? h('span', { class: 'unseen' }, c.title) : c.title)))),
     body);
   return { element, body };
 }
@@ -70,7 +73,8 @@ export function table(label, columns, rows = []) {
  */
 export function row(columns, cells, props = {}) {
   return h('tr', { role: 'row', ...props }, ...cells.map((cell, i) =>
-    h('td', { role: 'cell', class: columns[i].class, 'data-label': columns[i].isHidden ? null : columns[i].title }, cell)));
+    h('td', { role: 'cell', class: columns[i].class, 'data-label': columns[i].isHidden ? null : columns[i].title },
+      cell)));
 }
 
 /**
@@ -104,7 +108,8 @@ export function download(name, text) {
 
 /** @param {string} text of others @param {string} [label] @returns {HTMLElement} as text, whatever it is */
 export function textBlock(text, label) {
-  return h('pre', { class: 'text-block', tabindex: '0', role: 'region', 'aria-label': label ?? t('body.text') }, visible(text));
+  return h('pre', { class: 'text-block', tabindex: '0', role: 'region', 'aria-label': label ?? t('body.text') },
+    visible(text));
 }
 
 let fields = 0;
@@ -134,6 +139,7 @@ export function select(value, options, props = {}) {
 
 /** @param {[Child, Child][]} pairs name and value; pairs without a value are left out */
 export function facts(pairs) {
-  return h('dl', { class: 'facts' }, ...pairs.filter(([, value]) => value !== null && value !== undefined && value !== '')
+  return h('dl', { class: 'facts' },
+    ...pairs.filter(([, value]) => value !== null && value !== undefined && value !== '')
     .map(([name, value]) => h('div', null, h('dt', null, name), h('dd', null, value))));
 }

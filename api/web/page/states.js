@@ -16,7 +16,8 @@ export function skeleton(lines = 4) {
 
 /** @param {string} title what would be here @param {Child[]} more what makes it */
 export function empty(title, ...more) {
-  return h('div', { class: 'empty' }, h('p', { class: 'empty-title' }, title), more.length > 0 && h('div', null, ...more));
+  return h('div', { class: 'empty' }, h('p', { class: 'empty-title' }, title),
+    more.length > 0 && h('div', null, ...more));
 }
 
 /** @param {unknown} error @returns {string} one sentence for people */

@@ -73,7 +73,8 @@ function combobox(now, close) {
   const list = h('ul', { role: 'listbox', id: 'places', 'aria-label': t('place.list'), class: 'places' });
   const state = h('div', null);
   const input = h('input', { type: 'text', role: 'combobox', 'aria-expanded': 'true', 'aria-controls': 'places',
-    'aria-autocomplete': 'list', 'aria-label': t('place.type'), placeholder: t('place.type'), autocomplete: 'off', spellcheck: 'false' });
+    'aria-autocomplete': 'list', 'aria-label': t('place.type'), placeholder: t('place.type'), autocomplete: 'off',
+    spellcheck: 'false' });
   const choose = (choice) => {
     if (!choice) return;
     remember(choice.place);
@@ -83,7 +84,8 @@ function combobox(now, close) {
   const draw = () => {
     shown = choices.filter((c) => contains(nameOf(c.place), input.value)).slice(0, SHOWN_MAX);
     active = Math.max(0, Math.min(active, shown.length - 1));
-    fill(list, ...shown.map((choice, i) => h('li', { role: 'option', id: `place-${i}`, 'aria-selected': String(i === active),
+    fill(list, ...shown.map((choice, i) => h('li',
+      { role: 'option', id: `place-${i}`, 'aria-selected': String(i === active),
       onclick: () => choose(choice) },
     h('span', null, nameOf(choice.place)), h('span', { class: 'quiet' }, t(`place.${choice.place.kind}`)),
     choice.failing > 0 && h('span', { class: 'bad-text' }, t('place.failing', { n: choice.failing })),
@@ -111,10 +113,15 @@ function combobox(now, close) {
   return [input, state, list, addPlace(now, close)];
 }
 
-/** A place that nothing has named yet is there as soon as it has a webhook. @param {Place} now @param {() => void} close */
+/**
+ * A place that nothing has named yet is there as soon as it has a webhook.
+ * @param {Place} now @param {() => void} close
+ */
 function addPlace(now, close) {
-  const input = h('input', { type: 'text', 'aria-label': t('place.other'), placeholder: t('place.other-hint'), autocomplete: 'off' });
-  const kind = h('select', { 'aria-label': t('place.kind') }, ...['stack', 'env'].map((k) => h('option', { value: k }, t(`place.${k}`))));
+  const input = h('input', { type: 'text', 'aria-label': t('place.other'), placeholder: t('place.other-hint'),
+    autocomplete: 'off' });
+  const kind = h('select', { 'aria-label': t('place.kind') },
+    ...['stack', 'env'].map((k) => h('option', { value: k }, t(`place.${k}`))));
   return h('form', { class: 'inline-form', onsubmit: (event) => {
     event.preventDefault();
     const [project, name] = input.value.split('/').map((part) => part.trim());

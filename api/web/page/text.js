@@ -5,7 +5,7 @@ import * as format from '../pure/format.js';
 
 /** @typedef {string|{one: string, other: string}} Entry */
 
-/** Languages; only the catalogue of the one in use is loaded. */
+/** Languages; only the catalogue of the one in use is loaded: text/en.json, text/de.json. */
 export const LANGUAGES = { en: 'English', de: 'Deutsch' };
 const LANGUAGE_KEY = 'posthorn-language';
 
@@ -31,14 +31,15 @@ export function wantedLanguage() {
 /** @param {string} name of LANGUAGES @param {boolean} [isChosen] by the reader, so that it stays */
 export async function useLanguage(name, isChosen = false) {
   if (isChosen) localStorage.setItem(LANGUAGE_KEY, name);
-  catalogue = name === 'de' ? (await import('../text/de.js')).de : (await import('../text/en.js')).en;
+  catalogue = await (await fetch(`/dashboard/text/${name}.json`)).json();
   language = name;
   plurals = new Intl.PluralRules(name);
   numbers = new Intl.NumberFormat(name);
   point = numbers.format(1.5)[1];
   clock = new Intl.DateTimeFormat(name, CLOCK);
   dayAndClock = new Intl.DateTimeFormat(name, { day: '2-digit', month: 'short', ...CLOCK });
-  full = new Intl.DateTimeFormat(name, { year: 'numeric', month: 'short', day: '2-digit', ...CLOCK, fractionalSecondDigits: 3, timeZoneName: 'short' });
+  full = new Intl.DateTimeFormat(name, { year: 'numeric', month: 'short', day: '2-digit', ...CLOCK,
+    fractionalSecondDigits: 3, timeZoneName: 'short' });
   document.documentElement.lang = name;
 }
 
@@ -108,7 +109,8 @@ export function withTimes(text) {
   return text.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (time) => timeText(Date.parse(time)));
 }
 
-const CLOCK = /** @type {Intl.DateTimeFormatOptions} */ ({ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+const CLOCK = /** @type {Intl.DateTimeFormatOptions} */ ({ hour: '2-digit', minute: '2-digit', second: '2-digit',
+  hourCycle: 'h23' });
 
 /** @param {number} ms unix milliseconds @returns {string} with the day unless it is today */
 export function timeText(ms) {

@@ -17,7 +17,8 @@ function bar(from, to, whole, colour) {
   const width = Math.max(MIN_WIDTH, ((to - from) / whole) * WIDTH);
   return s('svg', { class: 'track', viewBox: `0 0 ${WIDTH} 12`, preserveAspectRatio: 'none', 'aria-hidden': 'true' },
     s('rect', { x: 0, y: 0, width: WIDTH, height: 12, class: 'track-ground' }),
-    s('rect', { x: Math.min(x, WIDTH - width).toFixed(2), y: 0, width: width.toFixed(2), height: 12, class: `fill ${colour}` }));
+    s('rect', { x: Math.min(x, WIDTH - width).toFixed(2), y: 0, width: width.toFixed(2), height: 12,
+      class: `fill ${colour}` }));
 }
 
 /**
@@ -36,14 +37,17 @@ export function waterfall(attempt, scaleUs, label) {
     if (last) rows.push({ ...last, phase: failedIn });
   }
   const line = (phase, us, drawn) =>
-    h('tr', null, h('th', { scope: 'row' }, t(`phase.${phase}`)), h('td', { class: 'number' }, fromUs(us)), h('td', { class: 'bar' }, drawn));
+    h('tr', null, h('th', { scope: 'row' }, t(`phase.${phase}`)), h('td', { class: 'number' }, fromUs(us)),
+      h('td', { class: 'bar' }, drawn));
   return h('table', { class: 'waterfall', 'aria-label': label ?? t('attempt.waterfall') },
     h('tbody', null,
       line('queue', timing.queueUs, h('span', { class: 'quiet' }, t('phase.queue-note'))),
-      timing.reusedConnection && h('tr', null, h('th', { scope: 'row' }, t('phase.connect')), h('td', { class: 'number' }, '–'),
+      timing.reusedConnection && h('tr', null, h('th', { scope: 'row' }, t('phase.connect')),
+        h('td', { class: 'number' }, '–'),
         h('td', { class: 'bar quiet' }, t('phase.reused'))),
       ...rows.map((p) => line(p.phase, p.to - p.from,
         bar(p.from, p.to, whole, p.phase === failedIn ? 'bad' : `phase-${p.phase}`))),
-      h('tr', { class: 'sum' }, h('th', { scope: 'row' }, t('phase.total')), h('td', { class: 'number' }, fromUs(timing.totalUs)),
+      h('tr', { class: 'sum' }, h('th', { scope: 'row' }, t('phase.total')),
+        h('td', { class: 'number' }, fromUs(timing.totalUs)),
         h('td', { class: 'bar quiet' }, timing.reusedConnection ? '' : t('phase.new')))));
 }

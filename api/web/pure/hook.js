@@ -61,7 +61,8 @@ export function destination(hook) {
 export function createBody(form, place) {
   const policy = Object.fromEntries(POLICY.filter((key) => isGiven(form[key])).map((key) => [key, form[key]]));
   if (place.kind === 'akinon') {
-    return { name: form.title, url: form.url, active: form.active, events: form.filters, ...policy, ...certificate(form) };
+    return { name: form.title, url: form.url, active: form.active, events: form.filters, ...policy,
+      ...certificate(form) };
   }
   return {
     organizationName: place.org,
@@ -100,7 +101,8 @@ function isGiven(value) {
 export function updateBody(before, after, isAkinon) {
   const names = isAkinon
     ? { title: 'name', url: 'url', filters: 'events', active: 'active' }
-    : { title: 'displayName', url: 'payloadUrl', filters: 'filters', groups: 'groups', format: 'format', active: 'active' };
+    : { title: 'displayName', url: 'payloadUrl', filters: 'filters', groups: 'groups', format: 'format',
+      active: 'active' };
   /** @type {Object<string, any>} */
   const out = {};
   for (const [key, member] of Object.entries(names)) {
@@ -135,7 +137,8 @@ export function formOf(hook) {
 
 /** @param {string} name of a header @param {any} raw a webhook @returns {boolean} whether its value is a secret */
 export function isSecretHeader(name, raw) {
-  return /^cookie$|authorization|token|secret|auth|password|api-?key/i.test(name) || (raw.secretHeaders ?? []).includes(name);
+  return /^cookie$|authorization|token|secret|auth|password|api-?key/i.test(name) || (raw.secretHeaders ?? [])
+    .includes(name);
 }
 
 /** @param {string} value @returns {string} as the history shows it */

@@ -22,7 +22,8 @@ export function outcome(attempt) {
 export function next(attempt, nowMs) {
   if (attempt.state === 'retrying' && attempt.nextAttemptAt) {
     const seconds = Math.max(0, Math.round((attempt.nextAttemptAt - nowMs) / 1000));
-    return { key: seconds > 0 ? 'next.in' : 'next.now', values: { n: attempt.attempt + 1, span: fromSeconds(seconds) } };
+    return { key: seconds > 0 ? 'next.in' : 'next.now',
+      values: { n: attempt.attempt + 1, span: fromSeconds(seconds) } };
   }
   return { key: `next.${attempt.state}`, values: { n: attempt.attempt } };
 }
@@ -35,6 +36,7 @@ export function next(attempt, nowMs) {
 export function pattern(attempt, others) {
   const kind = attempt.error?.class;
   const real = others.filter((row) => !row.reason).slice(0, 10);
-  const same = real.filter((row) => row.error?.class === kind && (kind !== 'status' || row.responseCode === attempt.responseCode));
+  const same = real.filter((row) => row.error?.class === kind
+    && (kind !== 'status' || row.responseCode === attempt.responseCode));
   return { same: same.length, all: real.length };
 }

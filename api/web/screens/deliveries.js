@@ -11,6 +11,8 @@ export function show({ main, place, query, signal, setTitle }) {
   setTitle(named('state', query.get('state')?.split(',')[0] ?? ''), t('nav.deliveries'), place.org);
   const org = { org: place.org, kind: /** @type {'org'} */ ('org') };
   append(main, pageHead({ title: t('nav.deliveries'), above: place.org,
-    actions: h('a', { class: 'button', href: href(org, ['live'], Object.fromEntries(query)) }, t('deliveries.follow')) }),
-  deliveryList({ place: org, hook: null, api: `/api/orgs/${encodeURIComponent(place.org)}/deliveries`, segments: ['deliveries'], query, signal }));
+    actions: h('a', { class: 'button', href: href(org, ['live'], Object.fromEntries(query)) },
+      t('deliveries.follow')) }),
+  deliveryList({ place: org, hook: null, api: `/api/orgs/${encodeURIComponent(place.org)}/deliveries`,
+    segments: ['deliveries'], query, signal }));
 }

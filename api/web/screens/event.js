@@ -14,13 +14,15 @@ import { deliveryColumns, deliveryRow, grouped } from '../shared/delivery_list.j
 export async function show({ main, place, params, query, signal, setTitle }) {
   setTitle(t('attempt.event'), params.event, place.org);
   fill(main, skeleton(8));
-  const path = `${scopeApi(place)}/events/${encodeURIComponent(params.event)}${queryText({ limit: 1000, hook: query.get('hook') })}`;
+  const path = `${scopeApi(place)}/events/${encodeURIComponent(params.event)}`
+    + queryText({ limit: 1000, hook: query.get('hook') });
   const event = await call(path, { signal });
   setTitle(event.kind, t('attempt.event'), place.org);
   const at = placeLabel(placeOfRow(place.org, event));
   fill(main, pageHead({ title: event.kind, above: h('a', { href: href(place, ['events']) }, t('nav.events')),
     below: [h('span', { class: 'code' }, event.id), time(event.acceptedAt), at && h('span', { class: 'quiet' }, at)],
-    actions: [copyButton(t('event.copy'), () => event.payload), may('write') && h('a', { class: 'button', href: href(place, ['explain'], { event: event.id }) }, t('event.try'))] }),
+    actions: [copyButton(t('event.copy'), () => event.payload), may('write')
+      && h('a', { class: 'button', href: href(place, ['explain'], { event: event.id }) }, t('event.try'))] }),
   deliveries(event, place), verdicts(event.hooks, place, t('event.hooks')), payload(event.payload));
 }
 
@@ -29,7 +31,8 @@ function deliveries(event, place) {
   const columns = deliveryColumns(true);
   return h('section', { class: 'panel', 'aria-label': t('keys.g-d') }, h('h2', null, t('keys.g-d')),
     event.deliveries.length === 0 ? empty(t('event.none'))
-      : table(t('keys.g-d'), columns, grouped(newestFirst(event.deliveries)).map((one) => deliveryRow(one, { place, hook: null }, columns))).element);
+      : table(t('keys.g-d'), columns, grouped(newestFirst(event.deliveries))
+        .map((one) => deliveryRow(one, { place, hook: null }, columns))).element);
 }
 
 /** @param {any[]} attempts @returns {any[]} */
@@ -50,7 +53,8 @@ function payload(text) {
 export function verdicts(hooks, place, title) {
   const sorted = [...hooks].sort((a, b) => Number(b.matches) - Number(a.matches));
   return h('section', { class: 'panel', 'aria-label': title }, h('h2', null, title),
-    h('p', { class: 'quiet' }, t('event.verdicts', { n: hooks.filter((one) => one.matches).length, all: hooks.length })),
+    h('p', { class: 'quiet' },
+      t('event.verdicts', { n: hooks.filter((one) => one.matches).length, all: hooks.length })),
     h('ul', { class: 'verdicts' }, ...sorted.map((one) => h('li', null, verdict(one, place)))));
 }
 
@@ -58,12 +62,17 @@ export function verdicts(hooks, place, title) {
 function verdict(one, place) {
   const at = place.kind === 'akinon' ? place : placeOfRow(place.org, one);
   const label = placeLabel(at);
-  const link = one.hookName ? h('a', { class: 'row-link', href: href(at, ['hooks', one.hookName]) }, one.displayName || one.hookName) : t('deliveries.deleted');
-  return [h('div', { class: 'verdict' }, h('span', { class: `badge ${one.matches ? 'good' : 'quiet-badge'}` }, icon(one.matches ? 'delivered' : 'cancelled'), t(one.matches ? 'event.wants' : 'event.wants-not')),
+  const link = one.hookName ? h('a', { class: 'row-link', href: href(at, ['hooks', one.hookName]) },
+    one.displayName || one.hookName) : t('deliveries.deleted');
+  return [h('div', { class: 'verdict' }, h('span', { class: `badge ${one.matches ? 'good' : 'quiet-badge'}` },
+    icon(one.matches ? 'delivered' : 'cancelled'), t(one.matches ? 'event.wants' : 'event.wants-not')),
     h('strong', null, link), label && h('span', { class: 'quiet' }, label), one.reason && h('span', null, one.reason)),
   one.requestLeftOut && h('p', { class: 'quiet' }, one.requestLeftOut),
-  one.request && h('details', null, h('summary', null, t('event.request')), h('p', { class: 'code long' }, h('strong', null, one.request.method), ' ', visible(one.request.url)),
-    h('table', { class: 'plain-table headers' }, h('tbody', null, ...Object.entries(one.request.headers).map(([name, value]) =>
-      h('tr', null, h('th', { scope: 'row', class: 'code' }, visible(name)), h('td', { class: 'code long' }, visible(String(value))))))),
+  one.request && h('details', null, h('summary', null, t('event.request')),
+    h('p', { class: 'code long' }, h('strong', null, one.request.method), ' ', visible(one.request.url)),
+    h('table', { class: 'plain-table headers' },
+      h('tbody', null, ...Object.entries(one.request.headers).map(([name, value]) =>
+      h('tr', null, h('th', { scope: 'row', class: 'code' }, visible(name)),
+        h('td', { class: 'code long' }, visible(String(value))))))),
     textBlock(prettyJson(one.request.body) ?? one.request.body, t('event.request')))];
 }

@@ -15,9 +15,11 @@ const SHOWN = 50;
 export function show({ main, place, signal, setTitle }) {
   setTitle(t('nav.events'), place.org);
   append(main, pageHead({ title: t('nav.events'), above: place.org,
-    actions: may('write') && h('a', { class: 'button', href: href(place, ['explain']) }, t('nav.explain')) }), idForm(place));
+    actions: may('write') && h('a', { class: 'button', href: href(place, ['explain']) }, t('nav.explain')) }),
+    idForm(place));
   if (place.kind === 'akinon') return;
-  append(main, region({ signal, lines: 8, load: () => pages(`/api/orgs/${encodeURIComponent(place.org)}/deliveries?limit=200`, { signal, wanted: 200 }),
+  append(main, region({ signal, lines: 8,
+    load: () => pages(`/api/orgs/${encodeURIComponent(place.org)}/deliveries?limit=200`, { signal, wanted: 200 }),
     draw: ({ rows }) => newest(rows, place) }).element);
 }
 
@@ -44,9 +46,12 @@ function newest(rows, place) {
     if (!known) events.set(one.id, { ...one, hooks: new Set([one.hookName]) });
     else known.hooks.add(one.hookName);
   }
-  const columns = [{ title: t('events.accepted') }, { title: t('attempt.event') }, { title: t('hooks.place') }, { title: 'Id', class: 'grow' }, { title: t('keys.g-h'), class: 'number' }];
+  const columns = [{ title: t('events.accepted') }, { title: t('attempt.event') }, { title: t('hooks.place') },
+    { title: 'Id', class: 'grow' }, { title: t('keys.g-h'), class: 'number' }];
   if (events.size === 0) return empty(t('events.empty'), h('code', null, 'posthorn event post'));
-  return [h('h2', null, t('events.newest')), table(t('events.newest'), columns, [...events.values()].slice(0, SHOWN).map((one) => row(columns, [
+  return [h('h2', null, t('events.newest')),
+    table(t('events.newest'), columns, [...events.values()].slice(0, SHOWN).map((one) => row(columns, [
     time(one.acceptedAt), h('span', { class: 'cut' }, one.kind), placeLabel(placeOfRow(place.org, one)) || '–',
-    h('a', { class: 'row-link code', href: href(place, ['events', one.id]) }, one.id), String(one.hooks.size)]))).element];
+    h('a', { class: 'row-link code', href: href(place, ['events', one.id]) }, one.id), String(one.hooks.size)])))
+      .element];
 }

@@ -30,7 +30,8 @@ export async function show({ main, signal, setTitle }) {
 
 /** An organization is there as soon as it has a webhook, so any name can be gone to. */
 function openForm() {
-  const input = h('input', { type: 'text', 'aria-label': t('home.name'), placeholder: t('home.name'), autocomplete: 'off',
+  const input = h('input',
+    { type: 'text', 'aria-label': t('home.name'), placeholder: t('home.name'), autocomplete: 'off',
     pattern: '[A-Za-z0-9._\\-]+' });
   return h('form', { class: 'inline-form', onsubmit: (event) => {
     event.preventDefault();

@@ -1,5 +1,5 @@
-// login.js — S1: a token, or the code of a link that "posthorn dashboard" printed. It is shown at whatever address was
-// asked for, which then appears.
+// login.js — S1: a token, or the code of a link that "posthorn dashboard" printed. It is shown at whatever address
+// was asked for, which then appears.
 
 import { ApiError } from '../page/client.js';
 import { fill, h } from '../page/dom.js';
@@ -20,7 +20,8 @@ function refusal(error) {
 export async function show({ main, setTitle }) {
   setTitle(t('login.enter'));
   const state = h('div', null);
-  const card = h('div', { class: 'login' }, h('h1', { tabindex: '-1' }, 'posthorn'), h('p', { class: 'quiet' }, t('login.what')), state);
+  const card = h('div', { class: 'login' }, h('h1', { tabindex: '-1' }, 'posthorn'),
+    h('p', { class: 'quiet' }, t('login.what')), state);
   fill(main, card);
   if (!window.isSecureContext) {
     fill(state, h('div', { class: 'error-box', role: 'alert' }, h('div', null, h('p', null, t('login.insecure')),
@@ -56,8 +57,10 @@ export async function show({ main, setTitle }) {
 function isWanted(state, session) {
   return new Promise((resolve) => {
     const stay = h('button', { type: 'button', class: 'primary', onclick: () => resolve(false) }, t('login.stay'));
-    fill(state, h('div', { class: 'stack' }, h('p', { role: 'status' }, t('login.replace', { who: session.org ?? t('login.admin') })),
-      h('div', { class: 'actions' }, stay, h('button', { type: 'button', onclick: () => resolve(true) }, t('login.use-link')))));
+    fill(state, h('div', { class: 'stack' },
+      h('p', { role: 'status' }, t('login.replace', { who: session.org ?? t('login.admin') })),
+      h('div', { class: 'actions' }, stay,
+        h('button', { type: 'button', onclick: () => resolve(true) }, t('login.use-link')))));
     stay.focus();
   });
 }
@@ -71,7 +74,8 @@ async function enter(secret) {
 
 /** @param {HTMLElement} state */
 function tokenForm(state) {
-  const input = h('input', { type: 'password', name: 'token', autocomplete: 'current-password', required: true, spellcheck: 'false' });
+  const input = h('input', { type: 'password', name: 'token', autocomplete: 'current-password', required: true,
+    spellcheck: 'false' });
   const button = h('button', { type: 'submit', class: 'primary' }, t('login.enter'));
   return h('form', { class: 'stack', onsubmit: async (event) => {
     event.preventDefault();

@@ -7,5 +7,6 @@ import { t } from '../page/text.js';
 /** @param {import('../app.js').Context} context */
 export function show({ main, setTitle }) {
   setTitle(t('lost.title'));
-  append(main, pageHead({ title: t('lost.title') }), h('p', null, t('lost.text')), h('p', null, h('a', { href: '/dashboard' }, t('lost.home'))));
+  append(main, pageHead({ title: t('lost.title') }), h('p', null, t('lost.text')),
+    h('p', null, h('a', { href: '/dashboard' }, t('lost.home'))));
 }

@@ -31,7 +31,8 @@ function bodyOf(filter) {
     const value = pointInTime(text, now);
     return /^\d+$/.test(value) ? Number(value) : value;
   };
-  return Object.fromEntries(Object.entries({ state: filter.state, error: filter.error, kinds: filter.kind, code: filter.code === '' ? '' : Number(filter.code),
+  return Object.fromEntries(Object.entries({ state: filter.state, error: filter.error, kinds: filter.kind,
+    code: filter.code === '' ? '' : Number(filter.code),
     since: point(filter.since), until: point(filter.until) }).filter(([, value]) => value !== ''));
 }
 
@@ -50,13 +51,15 @@ export function show({ main, place, query, signal, setTitle }) {
     fill(result, skeleton(2));
     try {
       const found = await call(api, { method: 'POST', body: { ...body(), dryRun: true }, signal });
-      if (mine === turn) fill(result, confirmForm(found, (rate) => start(api, { ...body(), ratePerSecond: rate }, at, hook)));
+      if (mine === turn) fill(result,
+        confirmForm(found, (rate) => start(api, { ...body(), ratePerSecond: rate }, at, hook)));
     } catch (error) {
       if (mine === turn && !signal.aborted) fill(result, errorBox(error, preview));
     }
   };
   const apply = () => {
-    note(href(place, ['replays', 'new'], { ...filter, hook, in: query.get('in'), project: query.get('project'), name: query.get('name') }));
+    note(href(place, ['replays', 'new'],
+      { ...filter, hook, in: query.get('in'), project: query.get('project'), name: query.get('name') }));
     preview();
   };
   append(main, pageHead({ title: t('replays.new'), above: h('a', { href: href(place, ['replays']) }, t('nav.replays')),
@@ -74,7 +77,8 @@ function confirmForm(found, run) {
   if (found.matched === 0) return h('p', null, t('replays.nothing'));
   const span = h('p', { role: 'status' });
   const input = h('input', { type: 'number', min: 1, max: 1000000, value: RATE, required: true });
-  const tell = () => fill(span, t('replays.takes', { span: fromSeconds(Math.ceil(found.matched / Math.max(1, Number(input.value)))) }));
+  const tell = () => fill(span,
+    t('replays.takes', { span: fromSeconds(Math.ceil(found.matched / Math.max(1, Number(input.value)))) }));
   input.addEventListener('input', tell);
   tell();
   const button = h('button', { type: 'submit', class: 'primary' }, t('replays.start', { n: found.matched }));

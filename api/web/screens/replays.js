@@ -11,6 +11,7 @@ import { replayList } from '../shared/replay_list.js';
 export function show({ main, place, signal, setTitle }) {
   setTitle(t('nav.replays'), place.org);
   append(main, pageHead({ title: t('nav.replays'), above: place.org,
-    actions: may('write') && h('a', { class: 'button primary', href: href(place, ['replays', 'new'], { state: 'dead' }) }, t('replays.new')) }),
+    actions: may('write') && h('a',
+      { class: 'button primary', href: href(place, ['replays', 'new'], { state: 'dead' }) }, t('replays.new')) }),
   replayList({ place, api: `/api/orgs/${encodeURIComponent(place.org)}/replays`, hook: null, signal }));
 }

@@ -16,22 +16,30 @@ const LIVES = [['', 'tokens.forever'], ['1', 'tokens.day'], ['30', 'tokens.month
 export function show({ main, place, signal, setTitle }) {
   setTitle(t('nav.tokens'), place.org);
   const api = `/api/orgs/${encodeURIComponent(place.org)}/tokens`;
-  const columns = [{ title: t('form.name'), class: 'grow' }, { title: t('tokens.scopes') }, { title: t('tokens.created') }, { title: t('tokens.expires') }, { title: t('hooks.actions'), isHidden: true, class: 'end' }];
+  const columns = [{ title: t('form.name'), class: 'grow' }, { title: t('tokens.scopes') },
+    { title: t('tokens.created') }, { title: t('tokens.expires') },
+    { title: t('hooks.actions'), isHidden: true, class: 'end' }];
   const list = region({ signal, load: () => call(api, { signal }), draw: (tokens) => {
     if (tokens.length === 0) return empty(t('tokens.empty'), h('code', null, 'posthorn token create'));
     return table(t('nav.tokens'), columns, tokens.map((token) => row(columns, [
-      h('span', { class: 'two' }, token.name || h('span', { class: 'quiet' }, t('tokens.unnamed')), h('span', { class: 'quiet code' }, token.id)),
-      token.scopes.join(', '), ago(token.createdAt * 1000), token.expiresAt ? ago(token.expiresAt * 1000) : t('tokens.forever'),
-      h('button', { type: 'button', class: 'danger-text', 'aria-label': t('tokens.revoke-one', { name: token.name || token.id }), onclick: () => revoke(api, token, list.reload) }, t('tokens.revoke'))]))).element;
+      h('span', { class: 'two' }, token.name || h('span', { class: 'quiet' }, t('tokens.unnamed')),
+        h('span', { class: 'quiet code' }, token.id)),
+      token.scopes.join(', '), ago(token.createdAt * 1000), token.expiresAt ? ago(token.expiresAt * 1000)
+        : t('tokens.forever'),
+      h('button', { type: 'button', class: 'danger-text', 'aria-label': t('tokens.revoke-one', { name: token.name
+        || token.id }), onclick: () => revoke(api, token, list.reload) }, t('tokens.revoke'))]))).element;
   } });
   append(main, pageHead({ title: t('nav.tokens'), above: place.org,
-    actions: h('button', { type: 'button', class: 'primary', onclick: async () => (await create(api)) && list.reload() }, t('tokens.new')) }), list.element);
+    actions: h('button', { type: 'button', class: 'primary', onclick: async () => (await create(api))
+      && list.reload() }, t('tokens.new')) }), list.element);
 }
 
 /** @param {string} api @param {any} token @param {() => void} changed */
 async function revoke(api, token, changed) {
-  if (!await confirmed({ title: t('tokens.revoke'), text: t('tokens.revoke-text', { name: token.name || token.id }), action: t('tokens.revoke'), isDanger: true })) return;
-  if (await attempted(() => call(`${api}/${encodeURIComponent(token.id)}`, { method: 'DELETE' }), t('tokens.revoked'))) changed();
+  if (!await confirmed({ title: t('tokens.revoke'), text: t('tokens.revoke-text', { name: token.name || token.id }),
+    action: t('tokens.revoke'), isDanger: true })) return;
+  if (await attempted(() => call(`${api}/${encodeURIComponent(token.id)}`, { method: 'DELETE' }),
+    t('tokens.revoked'))) changed();
 }
 
 /** @param {string} api @returns {Promise<boolean>} whether one was made */
@@ -51,9 +59,11 @@ async function create(api) {
         state.textContent = errorText(error);
       }
     } }, field({ label: t('form.name'), input: name }),
-    h('fieldset', { class: 'plain-set' }, h('legend', null, t('tokens.scopes')), ...SCOPES.map((scope, i) => h('label', { class: 'check' }, boxes[i], h('code', null, scope), h('span', { class: 'quiet' }, t(`scope.${scope}`))))),
+    h('fieldset', { class: 'plain-set' }, h('legend', null, t('tokens.scopes')), ...SCOPES.map((scope, i) => h('label',
+      { class: 'check' }, boxes[i], h('code', null, scope), h('span', { class: 'quiet' }, t(`scope.${scope}`))))),
     field({ label: t('tokens.expires'), input: life }), state,
-    h('div', { class: 'actions end' }, h('button', { type: 'button', onclick: () => close() }, t('dialog.cancel')), h('button', { type: 'submit', class: 'primary' }, t('tokens.new'))));
+    h('div', { class: 'actions end' }, h('button', { type: 'button', onclick: () => close() }, t('dialog.cancel')),
+      h('button', { type: 'submit', class: 'primary' }, t('tokens.new'))));
   } });
   if (!made) return false;
   await openDialog({ title: t('tokens.made'), body: () => [h('p', null, t('tokens.once')), secretOnce(made.token)] });

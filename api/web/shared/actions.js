@@ -54,7 +54,8 @@ export function setPaused(hook, isPaused) {
 
 /** Switching off cancels what waits, so it is asked before. @param {Hook} hook @param {boolean} isActive */
 export async function setActive(hook, isActive) {
-  if (!isActive && !await confirmed({ title: t('hook.switch-off'), text: t('hook.switch-off-text', { name: hook.title }),
+  if (!isActive && !await confirmed({ title: t('hook.switch-off'),
+    text: t('hook.switch-off-text', { name: hook.title }),
     action: t('hook.switch-off'), isDanger: true })) return false;
   return attempted(() => call(apiOf(hook), { method: 'PATCH', body: { active: isActive } }),
     t(isActive ? 'hook.is-on' : 'hook.is-off', { name: hook.title }));
@@ -62,12 +63,16 @@ export async function setActive(hook, isActive) {
 
 /** @param {Hook} hook */
 export async function remove(hook) {
-  if (!await confirmed({ title: t('hook.delete'), text: t('hook.delete-text', { name: hook.title }), action: t('hook.delete'),
+  if (!await confirmed({ title: t('hook.delete'), text: t('hook.delete-text', { name: hook.title }),
+    action: t('hook.delete'),
     typed: hook.title, isDanger: true })) return false;
   return attempted(() => call(apiOf(hook), { method: 'DELETE' }), t('hook.deleted', { name: hook.title }));
 }
 
-/** A new secret: made here, shown once, set when it is stored elsewhere. @param {Hook} hook @returns {Promise<boolean>} */
+/**
+ * A new secret: made here, shown once, set when it is stored elsewhere.
+ * @param {Hook} hook @returns {Promise<boolean>}
+ */
 export async function rotateSecret(hook) {
   const secret = newSecret();
   const isRotated = await openDialog({ title: t('rotate.title'), body: (close) => {
@@ -84,8 +89,10 @@ export async function rotateSecret(hook) {
         state.textContent = errorText(error);
         button.disabled = false;
       }
-    } }, h('p', null, t('rotate.text')), secretOnce(secret), h('label', { class: 'check' }, tick, t('rotate.stored')), state,
-    h('div', { class: 'actions end' }, h('button', { type: 'button', onclick: () => close() }, t('dialog.cancel')), button));
+    } }, h('p', null, t('rotate.text')), secretOnce(secret), h('label', { class: 'check' }, tick, t('rotate.stored')),
+    state,
+    h('div', { class: 'actions end' }, h('button', { type: 'button', onclick: () => close() }, t('dialog.cancel')),
+      button));
   } });
   if (isRotated) say(t('rotate.done'));
   return isRotated === true;
@@ -93,5 +100,6 @@ export async function rotateSecret(hook) {
 
 /** @param {string} secret @returns {HTMLElement} it, with a button that copies it */
 export function secretOnce(secret) {
-  return h('div', { class: 'secret' }, h('code', { tabindex: '0', 'aria-label': t('form.secret') }, secret), copyButton(t('copy.it'), () => secret));
+  return h('div', { class: 'secret' }, h('code', { tabindex: '0', 'aria-label': t('form.secret') }, secret),
+    copyButton(t('copy.it'), () => secret));
 }

@@ -1,5 +1,5 @@
-// delivery_list.js — a list of deliveries with its filter, of an organization or of one webhook. It is never asked for
-// again by itself: what is new is counted by the stream, and shown when the reader says so.
+// delivery_list.js — a list of deliveries with its filter, of an organization or of one webhook. It is never asked
+// for again by itself: what is new is counted by the stream, and shown when the reader says so.
 
 import { pages } from '../page/client.js';
 import { fill, h, keyed } from '../page/dom.js';
@@ -15,7 +15,8 @@ import { href, placeLabel, placeOfRow, queryText } from '../pure/paths.js';
 
 /**
  * @typedef {import('../pure/paths.js').Place} Place
- * @typedef {{place: Place, hook: string|null, api: string, segments: string[], query: URLSearchParams, signal: AbortSignal}} Options
+ * @typedef {{place: Place, hook: string|null, api: string, segments: string[], query: URLSearchParams,
+ *   signal: AbortSignal}} Options
  *   api: of the list, without its query; segments: of the list's own address
  * @typedef {{key: string, newest: any, attempts: any[]}} Delivery
  */
@@ -116,8 +117,10 @@ export function deliveryList(options) {
     list.reload();
   };
   return h('div', null, h('div', { class: 'filter-row' }, filterBar(filter, apply, hook !== null),
-    h('div', { class: 'list-actions' }, fresh, may('write') && h('a', { class: 'button', href: replayHref(options, filter),
-      onclick: (event) => event.currentTarget.setAttribute('href', replayHref(options, filter)) }, t('deliveries.replay')))), list.element);
+    h('div', { class: 'list-actions' }, fresh,
+      may('write') && h('a', { class: 'button', href: replayHref(options, filter),
+      onclick: (event) => event.currentTarget.setAttribute('href', replayHref(options, filter)) },
+      t('deliveries.replay')))), list.element);
 }
 
 /** @param {Options} options @param {Object<string, string>} filter */
@@ -154,7 +157,8 @@ function countNew({ api, signal }, filter, fresh, reload) {
 
 /** @param {string} kind @param {string} wanted kinds with commas; order.* is all that begin with order. */
 function isKind(kind, wanted) {
-  return wanted.split(',').map((k) => k.trim()).some((k) => (k.endsWith('*') ? kind.startsWith(k.slice(0, -1)) : kind === k));
+  return wanted.split(',').map((k) => k.trim())
+    .some((k) => (k.endsWith('*') ? kind.startsWith(k.slice(0, -1)) : kind === k));
 }
 
 /** @param {any} one a row of the stream @param {Object<string, string>} filter @returns {boolean} */
@@ -175,12 +179,16 @@ export function filterBar(filter, apply, hasId = false) {
   const named = (names, prefix) => [any,
     ...names.map((name) => /** @type {[string, string]} */ ([name, t(`${prefix}.${name}`)]))];
   const text = (key, hint, size) => h('label', null, t(`filter.${key}`),
-    h('input', { type: 'text', name: key, value: filter[key], placeholder: hint, class: size, autocomplete: 'off', spellcheck: 'false', onchange: on(key) }));
+    h('input', { type: 'text', name: key, value: filter[key], placeholder: hint, class: size, autocomplete: 'off',
+      spellcheck: 'false', onchange: on(key) }));
   return h('form', { class: 'filters', onsubmit: (event) => event.preventDefault() },
-    h('label', null, t('filter.state'), select(filter.state, named(STATES, 'state'), { name: 'state', onchange: on('state') })),
-    h('label', null, t('filter.error'), select(filter.error, named(CLASSES, 'class'), { name: 'error', onchange: on('error') })),
+    h('label', null, t('filter.state'),
+      select(filter.state, named(STATES, 'state'), { name: 'state', onchange: on('state') })),
+    h('label', null, t('filter.error'),
+      select(filter.error, named(CLASSES, 'class'), { name: 'error', onchange: on('error') })),
     text('kind', 'order.*', ''), text('code', '503', 'short'),
-    filter.since !== undefined && text('since', '-24h', 'short'), filter.until !== undefined && text('until', t('filter.now'), 'short'),
+    filter.since !== undefined && text('since', '-24h', 'short'), filter.until !== undefined
+      && text('until', t('filter.now'), 'short'),
     hasId && text('id', t('filter.id-hint'), ''));
 }
 
@@ -191,8 +199,11 @@ export function deliveryColumns(hasHook) {
     { title: t('deliveries.attempts') }, { title: t('deliveries.duration'), class: 'number' }];
 }
 
-/** @param {any} one a row that names its webhook, or not @param {Place} place of the list @param {string|null} hook of the list
- *  @returns {string|null} address of the attempt; null: its webhook is gone */
+/**
+ * @param {any} one a row that names its webhook, or not
+ * @param {Place} place of the list @param {string|null} hook of the list
+ * @returns {string|null} address of the attempt; null: its webhook is gone
+ */
 export function rowHref(one, place, hook) {
   const name = hook ?? one.hookName;
   if (!name) return null;
@@ -204,11 +215,13 @@ export function rowHref(one, place, hook) {
 export function deliveryRow({ newest, attempts }, { place, hook }, columns) {
   const link = rowHref(newest, place, hook);
   const label = [h('span', { class: 'cut' }, newest.kind), h('span', { class: 'quiet code' }, shortId(newest.id))];
-  const wait = newest.state === 'retrying' && newest.nextAttemptAt ? h('span', { class: 'quiet' }, ago(newest.nextAttemptAt)) : null;
+  const wait = newest.state === 'retrying' && newest.nextAttemptAt
+    ? h('span', { class: 'quiet' }, ago(newest.nextAttemptAt)) : null;
   return row(columns, [
     time(newest.timestamp * 1000),
     link ? h('a', { class: 'row-link two', href: link }, label) : h('span', { class: 'two' }, label),
-    ...(hook === null ? [h('span', { class: 'two' }, newest.hookName ?? h('span', { class: 'quiet' }, t('deliveries.deleted')),
+    ...(hook === null ? [h('span', { class: 'two' },
+      newest.hookName ?? h('span', { class: 'quiet' }, t('deliveries.deleted')),
       h('span', { class: 'quiet' }, placeLabel(placeOfRow(place.org, newest))))] : []),
     badge(newest.state),
     [h('span', { class: 'chips' }, ...attempts.slice(-6).map(chip)), wait],

@@ -17,8 +17,10 @@ export function windowOf(query) {
 
 /** @param {string} now @param {(span: string) => void} use */
 export function windowChoice(now, use) {
-  return h('div', { class: 'segments', role: 'group', 'aria-label': t('timing.window') }, ...WINDOWS.map((name) => h('label', null,
-    h('input', { type: 'radio', name: 'window', value: name, checked: name === now, onchange: () => use(name) }), h('span', null, t(`window.${name}`)))));
+  return h('div', { class: 'segments', role: 'group', 'aria-label': t('timing.window') },
+    ...WINDOWS.map((name) => h('label', null,
+    h('input', { type: 'radio', name: 'window', value: name, checked: name === now, onchange: () => use(name) }),
+    h('span', null, t(`window.${name}`)))));
 }
 
 /** @param {string} api of a webhook or an organization @param {string} span @param {AbortSignal} signal */
