@@ -1,11 +1,12 @@
 // app.js — the beginning: language, theme, session, frame, and then the screen of the address.
 
+import { besidePanel, closeBeside, hasRoom, isBeside, openBeside } from './page/beside.js';
 import { whenLoggedOut } from './page/client.js';
 import { append, fill, h } from './page/dom.js';
 import { frame, frameFor } from './page/frame.js';
 import { startKeys } from './page/keys.js';
 import { noticeList } from './page/notice.js';
-import { currentTarget, startRouter } from './page/router.js';
+import { currentTarget, go, startRouter } from './page/router.js';
 import { currentSession, forgetSession, loadSession } from './page/session.js';
 import { errorBox } from './page/states.js';
 import { t, useLanguage, wantedLanguage } from './page/text.js';
@@ -46,33 +47,84 @@ const SCREENS = {
   'not-found': () => import('./screens/not_found.js'),
 };
 
+/** Screens with a list of deliveries, beside which an attempt is shown where there is room. */
+const LISTS = ['deliveries', 'hook'];
+
 let leaving = new AbortController();
+let leavingBeside = new AbortController();
+/** What is drawn: the screen, its address with what was noted since, and its title. */
+const drawn = { screen: '', address: '', title: '' };
 
 /** @param {string[]} parts most special first */
 function setTitle(...parts) {
   document.title = [...parts.filter(Boolean), 'posthorn'].join(' · ');
 }
 
+/** @returns {string} */
+function address() {
+  return location.pathname + location.search;
+}
+
+/** @param {import('./page/router.js').Target} target @returns {boolean} whether it is shown beside what is drawn */
+function goesBeside(target) {
+  return target.screen === 'attempt' && !target.query.has('with') && LISTS.includes(drawn.screen) && hasRoom()
+    && currentSession() !== null;
+}
+
 /** @param {import('./page/router.js').Target} target */
-async function show(target) {
+function show(target) {
+  leavingBeside.abort();
+  if (goesBeside(target)) {
+    leavingBeside = new AbortController();
+    if (!isBeside()) drawn.title = document.title;
+    return draw(target, openBeside(leavingBeside.signal, () => go(drawn.address)), leavingBeside.signal);
+  }
+  if (isBeside()) {
+    closeBeside();
+    document.title = drawn.title;
+    if (address() === drawn.address) return undefined;
+  }
   leaving.abort();
   leaving = new AbortController();
-  const { signal } = leaving;
-  const name = currentSession() ? target.screen : 'login';
-  const main = frameFor({ ...target, screen: name });
+  const screen = currentSession() ? target.screen : 'login';
+  const main = frameFor({ ...target, screen });
+  Object.assign(drawn, { screen, address: address() });
   fill(main);
   window.scrollTo(0, 0);
+  return draw({ ...target, screen }, main, leaving.signal);
+}
+
+/** @param {import('./page/router.js').Target} target @param {HTMLElement} main @param {AbortSignal} signal */
+async function draw(target, main, signal) {
   try {
-    const screen = await SCREENS[name]();
+    const screen = await SCREENS[target.screen]();
     if (signal.aborted) return;
     await screen.show({ ...target, main, signal, setTitle });
   } catch (error) {
-    if (!signal.aborted) fill(main, h('h1', { tabindex: '-1' }, t('error.title')),
-      errorBox(error, () => show(currentTarget())));
+    if (!signal.aborted) {
+      const again = () => {
+        fill(main);
+        draw(target, main, signal);
+      };
+      fill(main, h('h1', { tabindex: '-1' }, t('error.title')), errorBox(error, again));
+    }
   }
   if (!signal.aborted && !main.contains(document.activeElement)) {
     /** @type {HTMLElement|null} */ (main.querySelector('h1'))?.focus({ preventScroll: true });
   }
+}
+
+/**
+ * A filter has changed, so what is beside is no longer what the address says.
+ * @param {import('./page/router.js').Target} target
+ */
+function noted(target) {
+  if (isBeside() && target.screen === 'attempt') return;
+  drawn.address = address();
+  if (!isBeside()) return;
+  leavingBeside.abort();
+  closeBeside();
+  document.title = drawn.title;
 }
 
 async function start() {
@@ -83,7 +135,7 @@ async function start() {
   SCREENS[target.screen]().catch(() => {});
   startTheme();
   await useLanguage(wantedLanguage());
-  append(document.body, frame(), noticeList());
+  append(document.body, frame(besidePanel()), noticeList());
   whenLoggedOut(() => {
     if (!currentSession()) return;
     forgetSession();
@@ -92,7 +144,7 @@ async function start() {
   startKeys();
   try {
     await session;
-    startRouter(show);
+    startRouter({ show, noted, replaces: (target) => isBeside() && goesBeside(target) });
   } catch (error) {
     setTitle(t('error.title'));
     fill(document.body, errorBox(error, () => location.reload()));

@@ -162,6 +162,38 @@ class Window:
             assert self.faults == [], self.faults
 
 
+class Hands:
+    """A reader with a keyboard: what is pressed can be reached by Tab, and presses count."""
+
+    def __init__(self, window):
+        self.window = window
+        self.page = window.page
+        self.presses = 0
+
+    def find(self, role, name, within=None, exact=True):
+        found = (within or self.page).get_by_role(role, name=name, exact=exact).first
+        found.wait_for()
+        return found
+
+    def press(self, role, name, within=None, exact=True, key="Enter"):
+        found = self.find(role, name, within, exact)
+        assert found.evaluate("e => e.tabIndex") >= 0
+        found.focus()
+        self.page.keyboard.press(key)
+        self.presses += 1
+
+    def region(self, name):
+        found = self.page.get_by_role("region", name=name, exact=True)
+        found.wait_for()
+        # It is there before what it shows.
+        found.and_(self.page.locator("[aria-busy]")).wait_for(state="detached")
+        return found
+
+    def type(self, label, text):
+        self.page.get_by_label(label, exact=True).focus()
+        self.page.keyboard.type(text)
+
+
 @pytest.fixture
 def window(browser, engine):
     """The window of one test, on its engine."""

@@ -12,7 +12,7 @@ import { empty, region, skeleton } from '../page/states.js';
 import { local, t } from '../page/text.js';
 import { waterfall } from '../page/waterfall.js';
 import { shortId } from '../pure/format.js';
-import { href, hookApi, placeLabel } from '../pure/paths.js';
+import { attemptName, attemptPath, href, hookApi, isEventId, placeLabel } from '../pure/paths.js';
 import { next, outcome, pattern } from '../pure/why.js';
 import { attempted } from '../shared/actions.js';
 import { compareScreen } from './compare.js';
@@ -47,12 +47,12 @@ export async function show(context) {
   const api = hookApi(place, params.hook);
   fill(main, skeleton(8));
   let attempts = await loadAttempts(api, params.event, signal);
-  if (!find(attempts, params.attempt)) {
+  if (!findAttempt(attempts, params.attempt)) {
     await new Promise((resolve) => { setTimeout(resolve, RETRY_VIEW_MS); });
     attempts = await loadAttempts(api, params.event, signal);
   }
   if (signal.aborted) return;
-  const attempt = find(attempts, params.attempt);
+  const attempt = findAttempt(attempts, params.attempt);
   const back = h('a', { href: href(place, ['hooks', params.hook]) },
     [place.org, placeLabel(place), params.hook].filter(Boolean).join(' / '));
   if (!attempt) {
@@ -73,14 +73,14 @@ export async function show(context) {
 }
 
 /** @param {any[]} attempts @param {string} n @returns {any} */
-function find(attempts, n) {
+export function findAttempt(attempts, n) {
   return attempts.find((one) => String(one.attempt) === n && !one.reason)
     ?? attempts.find((one) => String(one.attempt) === n);
 }
 
 /** @param {Shown} shown @param {any} other @param {Object<string, string>} [query] @returns {string} */
 export function attemptAddress({ context: { place, params } }, other, query = {}) {
-  return href(place, ['hooks', params.hook, 'deliveries', params.event, String(other.attempt)], query);
+  return attemptPath(place, params.hook, other, query);
 }
 
 /** @param {Shown} shown @returns {Promise<string>} the request as a command; masked values are its variables */
@@ -111,7 +111,20 @@ function compareMenu(shown) {
   return h('details', { class: 'menu' }, h('summary', null, t('attempt.compare')), h('div', { class: 'menu-body' },
     ...others.map((one) => h('a', { href: attemptAddress(shown, shown.attempt, { with: String(one.attempt) }) },
       t('attempt.title', { n: one.attempt }), ' ', chip(one))),
-    h('button', { type: 'button', onclick: () => compareGood(shown) }, t('attempt.compare-good'))));
+    h('button', { type: 'button', onclick: () => compareGood(shown) }, t('attempt.compare-good')), compareForm(shown)));
+}
+
+/** With an attempt that the reader names. @param {Shown} shown */
+function compareForm(shown) {
+  const input = h('input', { type: 'text', 'aria-label': t('compare.paste'), placeholder: t('compare.paste'),
+    autocomplete: 'off', spellcheck: 'false' });
+  return h('form', { class: 'inline-form', onsubmit: (event) => {
+    event.preventDefault();
+    const text = input.value.trim().toLowerCase();
+    const wanted = isEventId(text) ? text : attemptName(shown.context.place.org, input.value);
+    if (wanted) go(attemptAddress(shown, shown.attempt, { with: wanted }));
+    else say(t('compare.no-attempt'), 'bad');
+  } }, input, h('button', { type: 'submit' }, t('place.open')));
 }
 
 /** With the newest attempt that the webhook's receiver took. @param {Shown} shown */
@@ -165,7 +178,7 @@ function redeliver({ api, attempt, context }) {
     if (!await confirmed({ title: t('attempt.redeliver'), text: t('attempt.redeliver-text'),
       action: t('attempt.redeliver') })) return;
     const made = await call(`${api}/deliveries/${encodeURIComponent(attempt.id)}/redeliver`, { method: 'POST' });
-    go(href(context.place, ['hooks', context.params.hook, 'deliveries', made.id, String(made.attempt)]));
+    go(attemptPath(context.place, context.params.hook, made));
   });
 }
 

@@ -1,6 +1,7 @@
 // compare.js — S8: two attempts side by side: their times on one scale, headers by name, bodies line by line. The
-// other one is of the same delivery (with=2), or of another event (with=EVENT/1).
+// other one is any of the same organization.
 
+import { call } from '../page/client.js';
 import { fill, h } from '../page/dom.js';
 import { badge, chip, pageHead, time } from '../page/parts.js';
 import { note } from '../page/router.js';
@@ -8,18 +9,38 @@ import { empty } from '../page/states.js';
 import { t } from '../page/text.js';
 import { waterfall } from '../page/waterfall.js';
 import { diffHeaders, diffLines, firstDifference } from '../pure/diff.js';
-import { parseHeaders, prettyJson, visible } from '../pure/format.js';
-import { attemptAddress, loadAttempts } from './attempt.js';
+import { parseHeaders, prettyJson, shortId, visible } from '../pure/format.js';
+import { attemptNamed, attemptPath, hookApi, placeOfRow, scopeApi } from '../pure/paths.js';
+import { attemptAddress, findAttempt, loadAttempts } from './attempt.js';
 
 /** @typedef {import('./attempt.js').Shown} Shown */
 
 const CONTEXT_LINES = 3; // around what differs
 
-/** @param {Shown} shown @returns {Promise<any>} the other attempt; undefined: there is none */
-async function otherOf({ attempts, api, context: { query, signal } }) {
-  const [first, second] = (query.get('with') ?? '').split('/');
-  const list = second === undefined ? attempts : await loadAttempts(api, first, signal);
-  return list.find((one) => String(one.attempt) === (second ?? first));
+/**
+ * The other attempt: N of the same delivery, EVENT/N of the same webhook, EVENT alone (its newest attempt, here or else
+ * at another webhook), or what attemptName() calls any other.
+ * @param {Shown} shown @returns {Promise<{attempt: any, address: string}|null>}
+ */
+async function otherOf({ attempts, api, context: { query, signal, place, params } }) {
+  const wanted = query.get('with') ?? '';
+  const found = (at, hook, attempt) => attempt && { attempt, address: attemptPath(at, hook, attempt) };
+  if (wanted.startsWith('/')) {
+    const { screen, place: at, params: other } = attemptNamed(place.org, wanted);
+    if (screen !== 'attempt' || !at) return null;
+    const list = await loadAttempts(hookApi(at, other.hook), other.event, signal);
+    return found(at, other.hook, findAttempt(list, other.attempt));
+  }
+  const [event, n] = /^\d+$/.test(wanted) ? [null, wanted] : wanted.split('/');
+  const list = event === null ? attempts : await loadAttempts(api, event, signal);
+  if (list.length > 0) return found(place, params.hook, n === undefined ? list.at(-1) : findAttempt(list, n));
+  const { deliveries } = await call(`${scopeApi(place)}/events/${encodeURIComponent(event ?? '')}?limit=1000`,
+    { signal });
+  const elsewhere = deliveries.find((one) => one.hookName);
+  if (!elsewhere) return null;
+  const at = place.kind === 'akinon' ? place : placeOfRow(place.org, elsewhere);
+  return found(at, elsewhere.hookName, (await loadAttempts(hookApi(at, elsewhere.hookName), elsewhere.id, signal))
+    .at(-1));
 }
 
 /** @param {Shown} shown @param {Node} back @returns {Promise<Node[]>} */
@@ -32,24 +53,34 @@ export async function compareScreen(shown, back) {
   if (!other) return [pageHead({ title: t('compare.title'), above }), empty(t('attempt.lost'))];
   let isAll = query.get('all') === '1';
   const body = h('div', null);
-  const draw = () => fill(body, parts(attempt, other, isAll));
+  const draw = () => fill(body, parts(attempt, other.attempt, isAll));
   draw();
   const toggle = h('label', { class: 'check' }, h('input', { type: 'checkbox', checked: !isAll, onchange: () => {
     isAll = !isAll;
     note(attemptAddress(shown, attempt, { with: query.get('with') ?? '', ...(isAll ? { all: '1' } : {}) }));
     draw();
   } }), t('compare.changed'));
-  return [pageHead({ title: t('compare.title'), above, actions: toggle }), sides(attempt, other), body];
+  return [pageHead({ title: t('compare.title'), above, actions: toggle }),
+    sides({ attempt, address: attemptAddress(shown, attempt) }, other), body];
 }
 
-/** @param {any} left @param {any} right */
+/** @typedef {{attempt: any, address: string}} Side */
+
+/** @param {Side} left @param {Side} right */
 function sides(left, right) {
-  const scaleUs = Math.max(left.timing.totalUs, right.timing.totalUs);
-  const side = (one) => h('section', { class: 'panel', 'aria-label': t('attempt.title', { n: one.attempt }) },
-    h('h2', null, t('attempt.title', { n: one.attempt }), ' ', chip(one)),
-    h('p', null, badge(one.state), ' ', time(one.timestamp * 1000)),
-    one.error && h('p', { class: 'code' }, visible(one.error.message)),
-    waterfall(one, scaleUs, `${t('attempt.waterfall')}: ${t('attempt.title', { n: one.attempt })}`));
+  const scaleUs = Math.max(left.attempt.timing.totalUs, right.attempt.timing.totalUs);
+  const delivery = ({ address }) => address.replace(/\/\d+$/, '');
+  const isOne = delivery(left) === delivery(right);
+  const side = ({ attempt, address }) => {
+    const title = t('attempt.title', { n: attempt.attempt });
+    const label = isOne ? title : `${attempt.kind} ${shortId(attempt.id)} · ${title}`;
+    return h('section', { class: 'panel', 'aria-label': label },
+      h('h2', null, h('a', { href: address }, label), ' ', chip(attempt)),
+      h('p', null, badge(attempt.state), ' ', time(attempt.timestamp * 1000), ' ',
+        h('span', { class: 'quiet' }, decodeURIComponent(address.split('/hooks/')[1].split('/')[0]))),
+      attempt.error && h('p', { class: 'code' }, visible(attempt.error.message)),
+      waterfall(attempt, scaleUs, `${t('attempt.waterfall')}: ${label}`));
+  };
   return h('div', { class: 'pair' }, side(left), side(right));
 }
 

@@ -9,9 +9,9 @@ import { go, note } from '../page/router.js';
 import { errorBox, errorText, skeleton } from '../page/states.js';
 import { t } from '../page/text.js';
 import { createBody, formOf, fromApi, updateBody } from '../pure/hook.js';
-import { href, hooksApi, placeLabel } from '../pure/paths.js';
+import { attemptPath, href, hooksApi, placeLabel } from '../pure/paths.js';
 import { newSecret } from '../pure/signature.js';
-import { apiOf, attemptHref, secretOnce } from '../shared/actions.js';
+import { apiOf, secretOnce } from '../shared/actions.js';
 import { filtersSection } from './filters_menu.js';
 import { loadHook } from './list.js';
 import { policySection } from './policy_fields.js';
@@ -186,7 +186,7 @@ async function submit(state, then, { element, problem, draw }) {
       : fromApi(await call(hooksApi(place), { method: 'POST', body: createBody(form, place) }), place);
     say(t(before ? 'form.saved' : 'form.created', { name: hook.title }));
     if (then !== 'ping') return go(href(place, ['hooks', hook.id]));
-    go(attemptHref(hook, await call(`${apiOf(hook)}/ping`, { method: 'POST' })));
+    go(attemptPath(place, hook.id, await call(`${apiOf(hook)}/ping`, { method: 'POST' })));
   } catch (error) {
     if (signal.aborted) return undefined;
     if (error instanceof ApiError && error.field) state.errors.set(FIELDS[error.field] ?? error.field, error.message);

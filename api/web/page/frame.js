@@ -25,8 +25,8 @@ const header = h('header', { class: 'top' });
 const main = h('main', { id: 'main', tabindex: '-1' });
 const banner = h('div', { class: 'offline', role: 'status', hidden: true });
 
-/** @returns {Node[]} put once into the page */
-export function frame() {
+/** @param {HTMLElement} beside the screen @returns {Node[]} put once into the page */
+export function frame(beside) {
   fill(banner, icon('warning'), t('frame.offline'));
   banner.hidden = navigator.onLine;
   window.addEventListener('offline', () => { banner.hidden = false; });
@@ -39,7 +39,8 @@ export function frame() {
     'g e': () => goTo(['events']),
     'g r': () => goTo(['replays']), 'g l': () => goTo(['live']),
   });
-  return [h('a', { class: 'skip', href: '#main' }, t('frame.skip')), banner, header, main];
+  return [h('a', { class: 'skip', href: '#main' }, t('frame.skip')), banner, header,
+    h('div', { class: 'work' }, main, beside)];
 }
 
 /** @param {string[]} segments */

@@ -61,7 +61,8 @@ function step(by) {
   links[Math.max(0, Math.min(links.length - 1, now + by))]?.focus();
 }
 
-const SHEET = ['?', '/', 'g o', 'g w', 'g h', 'g d', 'g e', 'g r', 'g l', 'j', 'k', 'Enter', 'r', 'c', '[', ']', 'p',
+const SHEET = ['?', '/', 'g o', 'g w', 'g h', 'g d', 'g e', 'g r', 'g l', 'j', 'k', 'x', 'Enter', 'r', 'c', '[', ']',
+  'p',
   'Esc'];
 
 /** @param {string} key @returns {string} of the catalogue */

@@ -9,10 +9,19 @@ import { parsePath } from '../pure/paths.js';
 
 /** @type {(target: Target) => void} */
 let show = () => {};
+/** @type {(target: Target) => void} */
+let noted = () => {};
+/** @type {(target: Target) => boolean} */
+let replaces = () => false;
+
+/** @param {URL|Location} url @returns {Target} */
+function targetOf(url) {
+  return { ...parsePath(url.pathname), query: new URLSearchParams(url.search) };
+}
 
 /** @returns {Target} of the address that is shown now */
 export function currentTarget() {
-  return { ...parsePath(location.pathname), query: new URLSearchParams(location.search) };
+  return targetOf(location);
 }
 
 /**
@@ -20,7 +29,8 @@ export function currentTarget() {
  * @param {string} href @param {boolean} [isReplaced]: "back" does not come here again
  */
 export function go(href, isReplaced = false) {
-  if (isReplaced) history.replaceState(null, '', href);
+  const url = new URL(href, location.href);
+  if (isReplaced || replaces(targetOf(url))) history.replaceState(null, '', href);
   else history.pushState(null, '', href);
   show(currentTarget());
 }
@@ -28,6 +38,7 @@ export function go(href, isReplaced = false) {
 /** Changes the query of the address; what is shown stays. @param {string} href */
 export function note(href) {
   history.replaceState(null, '', href);
+  noted(currentTarget());
 }
 
 /** @param {MouseEvent} event */
@@ -43,9 +54,14 @@ function onClick(event) {
   go(url.pathname + url.search);
 }
 
-/** @param {(target: Target) => void} showTarget called at once, and whenever the address changes */
-export function startRouter(showTarget) {
-  show = showTarget;
+/**
+ * @param {{show: (target: Target) => void, noted: (target: Target) => void,
+ *   replaces: (target: Target) => boolean}} options
+ *   show is called at once, and whenever the address changes; noted when only its query did; replaces says whether
+ *   "back" skips what is shown now
+ */
+export function startRouter(options) {
+  ({ show, noted, replaces } = options);
   document.addEventListener('click', onClick);
   window.addEventListener('popstate', () => show(currentTarget()));
   show(currentTarget());

@@ -143,6 +143,31 @@ export function hookApi(place, hook) {
   return `${hooksApi(place)}/${encodeURIComponent(hook)}`;
 }
 
+/**
+ * The address of an attempt.
+ * @param {Place} place @param {string} hook @param {{id: string, attempt: number}} one
+ * @param {Object<string, string>} [query]
+ */
+export function attemptPath(place, hook, one, query) {
+  return href(place, ['hooks', hook, 'deliveries', one.id, String(one.attempt)], query);
+}
+
+/**
+ * What a comparison calls an attempt of the same organization: its address without the organization's.
+ * @param {string} org @param {string} address of an attempt, with a server or without
+ * @returns {string|null} null: it is none
+ */
+export function attemptName(org, address) {
+  const path = address.trim().replace(/^https?:\/\/[^/]+/, '').replace(/[?#].*$/, '');
+  const { screen, place } = parsePath(path);
+  return screen === 'attempt' && place?.org === org ? path.slice(placePath({ org, kind: 'org' }).length) : null;
+}
+
+/** @param {string} org @param {string} name of attemptName() @returns {Route} */
+export function attemptNamed(org, name) {
+  return parsePath(placePath({ org, kind: 'org' }) + name);
+}
+
 /** @param {Place} place @returns {string} what an organization, or an Akinon project, has beside webhooks */
 export function scopeApi(place) {
   const e = encodeURIComponent;

@@ -2,13 +2,13 @@
 
 import { call } from '../page/client.js';
 import { fill, h, icon } from '../page/dom.js';
-import { copyButton, pageHead, table, textBlock, time } from '../page/parts.js';
+import { copyButton, pageHead, row, table, textBlock, time } from '../page/parts.js';
 import { may } from '../page/session.js';
 import { empty, skeleton } from '../page/states.js';
 import { t } from '../page/text.js';
 import { prettyJson, visible } from '../pure/format.js';
 import { href, placeLabel, placeOfRow, queryText, scopeApi } from '../pure/paths.js';
-import { deliveryColumns, deliveryRow, grouped } from '../shared/delivery_list.js';
+import { deliveryCells, deliveryColumns, grouped } from '../shared/delivery_list.js';
 
 /** @param {import('../app.js').Context} context */
 export async function show({ main, place, params, query, signal, setTitle }) {
@@ -32,7 +32,7 @@ function deliveries(event, place) {
   return h('section', { class: 'panel', 'aria-label': t('keys.g-d') }, h('h2', null, t('keys.g-d')),
     event.deliveries.length === 0 ? empty(t('event.none'))
       : table(t('keys.g-d'), columns, grouped(newestFirst(event.deliveries))
-        .map((one) => deliveryRow(one, { place, hook: null }, columns))).element);
+        .map((one) => row(columns, deliveryCells(one, { place, hook: null })))).element);
 }
 
 /** @param {any[]} attempts @returns {any[]} */

@@ -7,7 +7,7 @@ import { copyButton } from '../page/parts.js';
 import { go } from '../page/router.js';
 import { errorText } from '../page/states.js';
 import { t } from '../page/text.js';
-import { href, hookApi } from '../pure/paths.js';
+import { attemptPath, hookApi } from '../pure/paths.js';
 import { newSecret } from '../pure/signature.js';
 
 /** @typedef {import('../pure/hook.js').Hook} Hook */
@@ -33,16 +33,11 @@ export function apiOf(hook) {
   return hookApi(hook.place, hook.id);
 }
 
-/** @param {Hook} hook @param {any} attempt @returns {string} its address */
-export function attemptHref(hook, attempt) {
-  return href(hook.place, ['hooks', hook.id, 'deliveries', attempt.id, String(attempt.attempt)]);
-}
-
 /** Sends a ping and shows its attempt. @param {Hook} hook */
 export function sendPing(hook) {
   return attempted(async () => {
     const attempt = await call(`${apiOf(hook)}/ping`, { method: 'POST' });
-    go(attemptHref(hook, attempt));
+    go(attemptPath(hook.place, hook.id, attempt));
   });
 }
 

@@ -11,7 +11,8 @@ import { follow } from '../page/stream.js';
 import { fromUs, t } from '../page/text.js';
 import { pointInTime } from '../pure/duration.js';
 import { shortId } from '../pure/format.js';
-import { href, placeLabel, placeOfRow, queryText } from '../pure/paths.js';
+import { attemptPath, href, placeLabel, placeOfRow, queryText } from '../pure/paths.js';
+import { marks } from './marks.js';
 
 /**
  * @typedef {import('../pure/paths.js').Place} Place
@@ -60,7 +61,7 @@ export function deliveryList(options) {
   const filter = Object.fromEntries(KEYS.map((key) => [key, query.get(key) ?? '']));
   const after = h('div', { class: 'after-list' });
   const fresh = h('div', { class: 'fresh', role: 'status' });
-  const columns = deliveryColumns(hook === null);
+  const columns = [{ title: t('marks.mark'), isHidden: true, class: 'mark-cell' }, ...deliveryColumns(hook === null)];
   /** @type {any[]} */
   let rows = [];
   const path = () => api + queryText({ limit: WANTED, ...apiFilter(filter) });
@@ -70,6 +71,7 @@ export function deliveryList(options) {
     countNew(options, filter, fresh, list.reload);
     return draw(first.next);
   } });
+  const marked = marks(signal, list.reload);
   /** @param {string|null} next */
   function draw(next) {
     const { element, body } = table(t('nav.deliveries'), columns);
@@ -83,7 +85,9 @@ export function deliveryList(options) {
       rows = all.slice(-KEPT_MAX);
       left += all.length - rows.length;
       shown = grouped(rows, shown);
-      keyed(body, shown, (one) => one.key, (one) => deliveryRow(one, options, columns));
+      marked.show(shown.flatMap((one) => markable(one, options) ?? []));
+      keyed(body, shown, (one) => one.key, (one) => row(columns,
+        [marked.box(markable(one, options)), ...deliveryCells(one, options)]));
       fill(above, left > 0 && [h('span', { class: 'quiet' }, t('deliveries.left', { n: left })), ' ',
         h('button', { type: 'button', onclick: list.reload }, t('deliveries.newest'))]);
       fill(after, rows.length > 0 && h('span', { class: 'quiet' }, t('deliveries.back-to'), ' ',
@@ -120,7 +124,13 @@ export function deliveryList(options) {
     h('div', { class: 'list-actions' }, fresh,
       may('write') && h('a', { class: 'button', href: replayHref(options, filter),
       onclick: (event) => event.currentTarget.setAttribute('href', replayHref(options, filter)) },
-      t('deliveries.replay')))), list.element);
+      t('deliveries.replay')))), list.element, marked.bar);
+}
+
+/** @param {Delivery} delivery @param {Options} options @returns {import('./marks.js').Markable|null} */
+function markable({ key, newest }, { place, hook }) {
+  const name = hook ?? newest.hookName;
+  return name ? { key, at: hook ? place : placeOfRow(place.org, newest), hook: name, newest } : null;
 }
 
 /** @param {Options} options @param {Object<string, string>} filter */
@@ -196,7 +206,7 @@ export function filterBar(filter, apply, hasId = false) {
 export function deliveryColumns(hasHook) {
   return [{ title: t('chart.time') }, { title: t('attempt.event'), class: 'grow' },
     ...(hasHook ? [{ title: t('format.raw'), class: 'grow' }] : []), { title: t('deliveries.state') },
-    { title: t('deliveries.attempts') }, { title: t('deliveries.duration'), class: 'number' }];
+    { title: t('deliveries.attempts'), class: 'spare' }, { title: t('deliveries.duration'), class: 'number spare' }];
 }
 
 /**
@@ -207,17 +217,19 @@ export function deliveryColumns(hasHook) {
 export function rowHref(one, place, hook) {
   const name = hook ?? one.hookName;
   if (!name) return null;
-  const at = hook ? place : placeOfRow(place.org, one);
-  return href(at, ['hooks', name, 'deliveries', one.id, String(one.attempt)]);
+  return attemptPath(hook ? place : placeOfRow(place.org, one), name, one);
 }
 
-/** @param {Delivery} delivery @param {{place: Place, hook: string|null}} options @param {any[]} columns */
-export function deliveryRow({ newest, attempts }, { place, hook }, columns) {
+/**
+ * @param {Delivery} delivery @param {{place: Place, hook: string|null}} options
+ * @returns {any[]} of deliveryColumns()
+ */
+export function deliveryCells({ newest, attempts }, { place, hook }) {
   const link = rowHref(newest, place, hook);
   const label = [h('span', { class: 'cut' }, newest.kind), h('span', { class: 'quiet code' }, shortId(newest.id))];
   const wait = newest.state === 'retrying' && newest.nextAttemptAt
     ? h('span', { class: 'quiet' }, ago(newest.nextAttemptAt)) : null;
-  return row(columns, [
+  return [
     time(newest.timestamp * 1000),
     link ? h('a', { class: 'row-link two', href: link }, label) : h('span', { class: 'two' }, label),
     ...(hook === null ? [h('span', { class: 'two' },
@@ -226,5 +238,5 @@ export function deliveryRow({ newest, attempts }, { place, hook }, columns) {
     badge(newest.state),
     [h('span', { class: 'chips' }, ...attempts.slice(-6).map(chip)), wait],
     fromUs(newest.timing.totalUs),
-  ]);
+  ];
 }
