@@ -15,7 +15,7 @@ const LEVELS = { org: 'organization', stack: 'stack', env: 'environment' };
 
 /** @param {State} state */
 export function filtersSection(state) {
-  const { form, context, errors } = state;
+  const { form, context, proposed, errors } = state;
   const isAkinon = context.place.kind === 'akinon';
   const body = h('div', null);
   let isAll = !isAkinon && form.filters.length === 0 && form.groups.length === 0;
@@ -33,6 +33,7 @@ export function filtersSection(state) {
   draw();
   return h('fieldset', null, h('legend', null, t('keys.g-e')),
     !isAkinon && h('div', { class: 'row-of-checks' }, radio(true, t('form.all')), radio(false, t('form.only'))),
+    proposed.length > 0 && h('p', { role: 'status' }, t('form.proposed', { names: proposed.join(', ') })),
     h('p', { class: 'field-error' }, errors.get('filters') ?? errors.get('groups') ?? ''), body);
 }
 

@@ -19,7 +19,7 @@ import { policySection } from './policy_fields.js';
 /**
  * @typedef {import('../pure/hook.js').Hook} Hook
  * @typedef {import('../app.js').Context} Context
- * @typedef {{form: any, context: Context, before: Hook|null, errors: Map<string, string>}} State
+ * @typedef {{form: any, context: Context, before: Hook|null, proposed: string[], errors: Map<string, string>}} State
  */
 
 const PULUMI_FORMATS = ['raw', 'slack', 'ms_teams', 'pulumi_deployments'];
@@ -49,9 +49,20 @@ export async function show(context) {
   }
   const form = before ? structuredClone(formOf(before)) : {
     title: '', name: '', url: '', format: formatOf(context), active: true, filters: [], groups: [], secret: '' };
+  const proposed = before ? proposedFilters(form, query) : [];
   fill(main, pageHead({ title: isNew ? t('hooks.create') : t('form.edit', { name: before?.title ?? '' }),
     above: h('a', { href: href(place, ['hooks']) }, [place.org, placeLabel(place)].filter(Boolean).join(' / ')) }),
-  formElement({ form, context, before, errors: new Map() }, query));
+  formElement({ form, context, before, proposed, errors: new Map() }, query));
+}
+
+/**
+ * Filters that the address proposes are filled in; nothing is stored before the reader saves.
+ * @param {any} form it is changed @param {URLSearchParams} query @returns {string[]} those that are new
+ */
+function proposedFilters(form, query) {
+  const names = (query.get('filter') ?? '').split(',').filter((name) => name !== '' && !form.filters.includes(name));
+  form.filters = [...form.filters, ...names];
+  return names;
 }
 
 /** @param {Context} context */

@@ -37,10 +37,10 @@ export function endedIn(timing) {
   return timing.dnsUs > 0 ? 'connect' : 'dns';
 }
 
-/** @param {number} max @param {number} n about so many @returns {number[]} round numbers from 0 */
+/** @param {number} max @param {number} n about so many @returns {number[]} whole and round numbers from 0 */
 export function ticks(max, n = 4) {
   if (!(max > 0)) return [0];
-  const raw = max / n;
+  const raw = Math.max(1, max / n);
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= raw) ?? raw;
   const out = [];

@@ -1,13 +1,14 @@
 // event.js — S9: an event: what it holds, where it went, and why not elsewhere.
 
 import { call } from '../page/client.js';
-import { fill, h, icon } from '../page/dom.js';
+import { fill, h } from '../page/dom.js';
 import { copyButton, pageHead, row, table, textBlock, time } from '../page/parts.js';
 import { may } from '../page/session.js';
 import { empty, skeleton } from '../page/states.js';
 import { t } from '../page/text.js';
 import { prettyJson, visible } from '../pure/format.js';
 import { href, placeLabel, placeOfRow, queryText, scopeApi } from '../pure/paths.js';
+import { reasonText, yesOrNo } from '../shared/verdict.js';
 import { deliveryCells, deliveryColumns, grouped } from '../shared/delivery_list.js';
 
 /** @param {import('../app.js').Context} context */
@@ -61,12 +62,10 @@ export function verdicts(hooks, place, title) {
 /** @param {any} one @param {import('../pure/paths.js').Place} place */
 function verdict(one, place) {
   const at = place.kind === 'akinon' ? place : placeOfRow(place.org, one);
-  const label = placeLabel(at);
   const link = one.hookName ? h('a', { class: 'row-link', href: href(at, ['hooks', one.hookName]) },
     one.displayName || one.hookName) : t('deliveries.deleted');
-  return [h('div', { class: 'verdict' }, h('span', { class: `badge ${one.matches ? 'good' : 'quiet-badge'}` },
-    icon(one.matches ? 'delivered' : 'cancelled'), t(one.matches ? 'event.wants' : 'event.wants-not')),
-    h('strong', null, link), label && h('span', { class: 'quiet' }, label), one.reason && h('span', null, one.reason)),
+  return [h('div', { class: 'verdict' }, yesOrNo(one.matches), h('strong', null, link),
+    h('span', { class: 'quiet' }, placeLabel(at)), h('span', null, reasonText(one), ' ', filterLink(one, at))),
   one.requestLeftOut && h('p', { class: 'quiet' }, one.requestLeftOut),
   one.request && h('details', null, h('summary', null, t('event.request')),
     h('p', { class: 'code long' }, h('strong', null, one.request.method), ' ', visible(one.request.url)),
@@ -75,4 +74,11 @@ function verdict(one, place) {
       h('tr', null, h('th', { scope: 'row', class: 'code' }, visible(name)),
         h('td', { class: 'code long' }, visible(String(value))))))),
     textBlock(prettyJson(one.request.body) ?? one.request.body, t('event.request')))];
+}
+
+/** @param {any} one an explanation that says why not @param {import('../pure/paths.js').Place} at of its webhook */
+function filterLink({ hookName, fittingFilters }, at) {
+  if (!may('write') || !hookName || !(fittingFilters?.length > 0)) return null;
+  return h('a', { href: href(at, ['hooks', hookName, 'edit'], { filter: fittingFilters.join(',') }) },
+    t('event.make-filter'));
 }
