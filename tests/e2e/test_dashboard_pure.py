@@ -15,7 +15,7 @@ from support import ROOT
 __all__ = ["browser"]  # a fixture
 
 WEB = ROOT / "api" / "web"
-LINES_MAX, FILE_LINES_MAX = 6000, 600
+LINES_MAX, FILE_LINES_MAX, COLUMNS_MAX = 6000, 600, 120
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,13 @@ def test_the_files_stay_small():
     lines = {path: len(path.read_text().splitlines()) for path in sources()}
     assert sum(lines[path] for path in scripts) <= LINES_MAX
     assert max(lines.values()) <= FILE_LINES_MAX, lines
+    long = [
+        f"{path.name}:{n}"
+        for path in scripts
+        for n, line in enumerate(path.read_text().splitlines(), 1)
+        if len(line) > COLUMNS_MAX
+    ]
+    assert long == []
 
 
 def test_no_source_makes_markup_or_code_of_text():

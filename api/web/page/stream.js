@@ -17,7 +17,7 @@ const STREAM_AGAIN_MS = 30_000;
 
 /** @param {any} row @returns {string} which attempt it is */
 export function rowKey(row) {
-  return `${row.id}/${row.projectName ?? ''}/${row.stackName ?? row.envName ?? ''}/${row.hookName ?? ''}/${row.attempt}/${row.state}`;
+  return [row.id, row.projectName, row.stackName ?? row.envName, row.hookName, row.attempt, row.state].join('/');
 }
 
 /** What the tab that reads the stream does. */
@@ -74,7 +74,8 @@ class Leader {
 
   flush() {
     if (this.rows.length === 0) return;
-    this.tell('batch', { rows: this.rows.map((row) => (typeof row === 'string' ? JSON.parse(row) : row)), more: this.more });
+    this.tell('batch', { rows: this.rows.map((row) => (typeof row === 'string' ? JSON.parse(row) : row)),
+      more: this.more });
     this.rows = [];
     this.more = 0;
   }
@@ -88,7 +89,8 @@ class Leader {
     this.polling = this.every(POLL_MS, async () => {
       if (!this.listPath) return;
       const separator = this.listPath.includes('?') ? '&' : '?';
-      const { rows } = await page(`${this.listPath}${separator}limit=200&since=${since}`, {}).catch(() => ({ rows: [] }));
+      const { rows } = await page(`${this.listPath}${separator}limit=200&since=${since}`, {})
+        .catch(() => ({ rows: [] }));
       for (const row of rows.reverse()) {
         if (seen.has(rowKey(row))) continue;
         seen.add(rowKey(row));

@@ -22,8 +22,8 @@ const TELL_MS = 1000; // from one count to the next
 /** @typedef {{key: string, row: any, gap?: string}} Line row null: a gap */
 
 /**
- * @param {{place: import('../pure/paths.js').Place, hook: string|null, stream: string, list: string, query: URLSearchParams,
- *   signal: AbortSignal}} options
+ * @param {{place: import('../pure/paths.js').Place, hook: string|null, stream: string, list: string,
+ *   query: URLSearchParams, signal: AbortSignal}} options
  * @returns {HTMLElement}
  */
 export function livePanel({ place, hook, stream, list, query, signal }) {
@@ -58,7 +58,8 @@ export function livePanel({ place, hook, stream, list, query, signal }) {
   };
   const paint = () => {
     const wasEmpty = body.childElementCount === 0;
-    keyed(body, shown, (one) => one.key, (one) => (one.row ? liveRow(one.row, place, hook) : h('li', { class: 'gap' }, one.gap)));
+    keyed(body, shown, (one) => one.key,
+      (one) => (one.row ? liveRow(one.row, place, hook) : h('li', { class: 'gap' }, one.gap)));
     if (wasEmpty || shown.length === 0) tell();
   };
   /** The oldest of what waits, and then the rest in turn. */
@@ -103,7 +104,8 @@ export function livePanel({ place, hook, stream, list, query, signal }) {
   follow({ stream, list }, { onBatch,
     onState: (now) => fill(state, badge(now === 'live' ? 'ok' : 'waiting').firstElementChild, ' ', t(`stream.${now}`)),
     onGap: (n) => {
-      shown = [{ key: `gap ${performance.now()}`, row: null, gap: n === null ? t('live.gap') : t('live.gap-of', { n }) },
+      shown = [{ key: `gap ${performance.now()}`, row: null, gap: n === null ? t('live.gap')
+        : t('live.gap-of', { n }) },
         ...waiting.splice(0), ...shown];
       paint();
     } }, signal);
@@ -134,7 +136,9 @@ function afterFrame(run) {
 function liveRow(one, place, hook) {
   const address = rowHref(one, place, hook);
   const label = `${one.kind} ${shortId(one.id)}`;
-  const at = hook === null ? [placeLabel(placeOfRow(place.org, one)), one.hookName ?? t('deliveries.deleted')].filter(Boolean).join(' / ') : '';
-  return h('li', null, time(one.timestamp * 1000), badge(one.state), address ? h('a', { class: 'row-link cut', href: address }, label) : h('span', { class: 'cut' }, label),
+  const at = hook === null ? [placeLabel(placeOfRow(place.org, one)),
+    one.hookName ?? t('deliveries.deleted')].filter(Boolean).join(' / ') : '';
+  return h('li', null, time(one.timestamp * 1000), badge(one.state),
+    address ? h('a', { class: 'row-link cut', href: address }, label) : h('span', { class: 'cut' }, label),
     h('span', { class: 'quiet cut' }, at), chip(one), h('span', { class: 'number' }, fromUs(one.timing.totalUs)));
 }
