@@ -57,18 +57,18 @@ static void put_scope_reason(const struct hook_scope *scope,
     }
 }
 
-static void put_filter_reason(const struct hook *hook,
-                              const struct event *event, struct buf *out)
+static const char *put_filter_reason(const struct hook *hook,
+                                     const struct event *event, struct buf *out)
 {
     if (operator_is_org(hook->scope.org) && !hook->is_operator) {
         buf_puts(out, "the webhook is from before its organization was the "
                       "operator's; it gets events once it is changed");
-        return;
+        return "operator";
     }
     if (kind_is_own(event->kind)) {
         buf_puts(out, "the engine's own events reach only webhooks that name "
                       "them in their filters");
-        return;
+        return "filters";
     }
     buf_printf(out, "none of its filters or groups wants the kind %.*s",
                STR_ARG(event->kind));
@@ -77,26 +77,37 @@ static void put_filter_reason(const struct hook *hook,
         put_filters(event->filters, out);
         buf_putc(out, ')');
     }
+    return "filters";
 }
 
-void match_put_reason(const struct hook *hook, const struct event *event,
-                      bool is_stored, struct buf *out)
+const char *match_put_reason(const struct hook *hook, const struct event *event,
+                             bool is_stored, struct buf *out)
 {
     if (!hook_scope_holds(&hook->scope, event)) {
         put_scope_reason(&hook->scope, event, out);
-    } else if (!wants(hook, event)) {
-        put_filter_reason(hook, event, out);
-    } else if (hook->disabled == HOOK_GONE) {
+        return "place";
+    }
+    if (!wants(hook, event))
+        return put_filter_reason(hook, event, out);
+    if (hook->disabled == HOOK_GONE) {
         buf_puts(out,
                  "the webhook was switched off: its receiver answered 410");
-    } else if (hook->disabled == HOOK_FAILING) {
+        return "disabled";
+    }
+    if (hook->disabled == HOOK_FAILING) {
         buf_puts(out, "the webhook was switched off: it failed for too long");
-    } else if (!hook->active) {
+        return "disabled";
+    }
+    if (!hook->active) {
         buf_puts(out, "the webhook is inactive");
-    } else if (is_stored && position_cmp(event->position, hook->from) <= 0) {
+        return "inactive";
+    }
+    if (is_stored && position_cmp(event->position, hook->from) <= 0) {
         buf_printf(out, "the webhook was %s after the event was accepted",
                    event->accepted_at_us < hook->created_at_ms * 1000
                        ? "created"
                        : "switched on");
+        return "later";
     }
+    return NULL;
 }

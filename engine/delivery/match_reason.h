@@ -11,7 +11,9 @@
 
 // Appends why the hook does not get the event; nothing if it gets it. Only an event that
 // `is_stored` has a position, and may have been accepted before the hook was there.
-void match_put_reason(const struct hook *hook, const struct event *event,
-                      bool is_stored, struct buf *out);
+// Returns a word for the reason, for programs; NULL if it gets it. The words are those of
+// the OpenAPI document.
+const char *match_put_reason(const struct hook *hook, const struct event *event,
+                             bool is_stored, struct buf *out);
 
 #endif

@@ -145,6 +145,11 @@ def test_an_event_shows_where_it_went_and_why_not(engine, receiver):
     assert "inactive" in reasons["off"]
     assert "web/prod" in reasons["stack"] and "web/dev" in reasons["stack"]
     assert "created after" in reasons["late"]
+    codes = {what: hooks[name].get("reasonCode") for what, name in names.items()}
+    assert codes == {"all": None, "fails": None, "other kind": "filters", "off": "inactive",
+                     "stack": "place", "late": "later"}
+    assert hooks[names["other kind"]]["fittingFilters"] == ["a.b"]
+    assert "fittingFilters" not in hooks[names["off"]]
     assert "request" not in hooks[names["all"]]
     attempts = [(r["hookName"], r["attempt"], r["state"])
                 for r in shown["deliveries"]]

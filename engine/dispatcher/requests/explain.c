@@ -25,6 +25,7 @@
 #include "common/messages/draft.h"
 #include "common/messages/query.h"
 #include "common/model/event.h"
+#include "common/model/event_kinds.h"
 #include "common/model/hook.h"
 #include "common/process/role.h"
 #include "engine/delivery/match_reason.h"
@@ -128,26 +129,44 @@ static void put_request_or_why_not(struct explaining *x,
     }
 }
 
+// The filters of the table that the event is for; of another kind, the kind itself.
+static void put_fitting_filters(struct json_writer *w,
+                                const struct event *event)
+{
+    json_open_array(w, "fittingFilters");
+    for (size_t i = 0; i < n_filters; i++) {
+        if ((event->filters & UINT64_C(1) << i) != 0)
+            json_put_text(w, NULL, filters[i].name);
+    }
+    if (event->filters == 0)
+        json_put_str(w, NULL, event->kind);
+    json_close(w);
+}
+
 static void put_hook(struct explaining *x, const struct hook *hook)
 {
     bool is_env = hook->scope.level == LEVEL_ENVIRONMENT;
     struct json_writer *w = &x->json;
+    const char *code;
     struct buf reason;
 
     buf_init(&reason, 0);
-    match_put_reason(hook, &x->event, x->is_stored, &reason);
+    code = match_put_reason(hook, &x->event, x->is_stored, &reason);
     json_open_object(w, NULL);
     json_put_str(w, "hookName", hook->name);
     json_put_given(w, "displayName", hook->display_name);
     json_put_given(w, "projectName", hook->scope.project);
     json_put_given(w, is_env ? "envName" : "stackName", hook->scope.target);
-    json_put_bool(w, "matches", reason.n_bytes == 0);
-    if (reason.n_bytes == 0) {
+    json_put_bool(w, "matches", code == NULL);
+    if (code == NULL) {
         json_put_null(w, "reason");
     } else {
         json_put_str(w, "reason", buf_str(&reason));
+        json_put_text(w, "reasonCode", code);
+        if (strcmp(code, "filters") == 0)
+            put_fitting_filters(w, &x->event);
     }
-    if (reason.n_bytes == 0 && !x->query.is_dry)
+    if (code == NULL && !x->query.is_dry)
         put_request_or_why_not(x, hook);
     json_close(w);
     buf_clear(&reason);
