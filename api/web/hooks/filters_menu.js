@@ -11,6 +11,7 @@ import { contains } from '../pure/format.js';
  * @typedef {import('./form.js').State} State
  */
 
+const SEEN_MAX = 20; // kinds
 const LEVELS = { org: 'organization', stack: 'stack', env: 'environment' };
 
 /** @param {State} state */
@@ -98,8 +99,8 @@ function customKinds({ form, context }) {
   const chips = h('ul', { class: 'chips' });
   const input = h('input', { type: 'text', 'aria-label': t('form.custom'),
     placeholder: isAkinon ? 'deployment.build.created' : 'order.*', autocomplete: 'off', spellcheck: 'false' });
-  const add = () => {
-    const name = input.value.trim();
+  const add = (/** @type {string} */ kind) => {
+    const name = kind.trim();
     if (name !== '' && !form.filters.includes(name)) form.filters = [...form.filters, name];
     input.value = '';
     draw();
@@ -108,7 +109,7 @@ function customKinds({ form, context }) {
   input.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter') return;
     event.preventDefault();
-    add();
+    add(input.value);
   });
   const draw = () => fill(chips, ...form.filters.filter(own).map((name) => h('li', { class: 'chip' }, name,
     h('button', { type: 'button', class: 'plain', 'aria-label': t('form.take-away', { name }), onclick: () => {
@@ -118,6 +119,23 @@ function customKinds({ form, context }) {
     } }, '×'))));
   draw();
   return h('div', { class: 'field' }, h('span', { class: 'label' }, t('form.custom')),
-    h('div', { class: 'inline-form' }, input, h('button', { type: 'button', onclick: add }, t('form.add'))),
-    h('p', { class: 'hint' }, t(isAkinon ? 'form.custom-akinon' : 'form.custom-hint')), chips);
+    h('div', { class: 'inline-form' }, input,
+      h('button', { type: 'button', onclick: () => add(input.value) }, t('form.add'))),
+    h('p', { class: 'hint' }, t(isAkinon ? 'form.custom-akinon' : 'form.custom-hint')), chips,
+    seenLately(context.place, add));
+}
+
+/**
+ * Kinds of the newest events, to be added by a press. Without them the form is whole, too.
+ * @param {import('../pure/paths.js').Place} place @param {(kind: string) => void} add
+ */
+function seenLately(place, add) {
+  const list = h('div', { class: 'seen' });
+  const api = place.kind === 'akinon' ? 'organizations' : 'api/orgs';
+  call(`/${api}/${encodeURIComponent(place.org)}/kinds`).then(({ kinds }) => fill(list, kinds.length > 0 && [
+    h('p', { class: 'hint' }, t('form.seen')),
+    h('ul', { class: 'chips' }, ...kinds.slice(0, SEEN_MAX).map(({ kind }) => h('li', null, h('button',
+      { type: 'button', class: 'chip', 'aria-label': t('form.add-kind', { name: kind }), onclick: () => add(kind) },
+      '+ ', kind))))]), () => {});
+  return list;
 }

@@ -9,12 +9,13 @@ import { go, note } from '../page/router.js';
 import { errorBox, errorText, skeleton } from '../page/states.js';
 import { t } from '../page/text.js';
 import { createBody, formOf, fromApi, updateBody } from '../pure/hook.js';
-import { attemptPath, href, hooksApi, placeLabel } from '../pure/paths.js';
+import { attemptPath, href, hooksApi, placeLabel, queryText } from '../pure/paths.js';
 import { newSecret } from '../pure/signature.js';
 import { apiOf, secretOnce } from '../shared/actions.js';
 import { filtersSection } from './filters_menu.js';
 import { loadHook } from './list.js';
 import { policySection } from './policy_fields.js';
+import { trySection } from './try_events.js';
 
 /**
  * @typedef {import('../pure/hook.js').Hook} Hook
@@ -79,10 +80,12 @@ function formElement(state, query) {
   const draw = () => fill(sections, destinationSection(state, draw), addressSection(state), filtersSection(state),
     policySection(state));
   draw();
-  const element = h('form', { class: 'hook-form', novalidate: true, onsubmit: (event) => {
+  const trial = trySection(state.context.place, (n) => judged(state, { events: n }), () => JSON.stringify(state.form));
+  const element = h('form', { class: 'hook-form', novalidate: true, oninput: trial.look, onclick: trial.look,
+    onsubmit: (event) => {
     event.preventDefault();
     submit(state, event.submitter?.value ?? '', { element, problem, draw });
-  } }, sections, problem, buttons(state));
+  } }, sections, trial.element, problem, buttons(state));
   if (query.get('type')) note(href(state.context.place, ['hooks', 'new'], { type: state.form.format }));
   return element;
 }
@@ -129,18 +132,27 @@ function textField(state, key, { label, hint, type = 'text', isWide, props = {} 
 }
 
 /**
+ * The webhook as it would be. Nothing is stored.
+ * @param {State} state @param {Object<string, number>} [query] what else is asked for @returns {Promise<any>}
+ */
+function judged({ form, before, context: { place, signal } }, query) {
+  const draft = { ...form, title: form.title || '-' };
+  const rest = queryText({ dryRun: 'true', ...query });
+  return before
+    ? call(apiOf(before) + rest, { method: 'PATCH', body: updateBody(formOf(before), draft, before.format === 'akinon'),
+      signal })
+    : call(hooksApi(place) + rest, { method: 'POST', body: createBody(draft, place), signal });
+}
+
+/**
  * Asks the server whether it would take a value, and says so below it. Nothing is stored.
  * @param {State} state @param {string} key @param {HTMLElement} element of the field
  */
-async function judge({ form, before, context: { place, signal } }, key, element) {
+async function judge(state, key, element) {
   const note = /** @type {HTMLElement} */ (element.querySelector('.field-error'));
   const input = /** @type {HTMLElement} */ (element.querySelector('input'));
-  if (form[key] === '') return;
-  const body = createBody({ ...form, title: form.title || '-' }, place);
-  const wrong = await (before
-    ? call(`${apiOf(before)}?dryRun=true`,
-      { method: 'PATCH', body: updateBody(formOf(before), form, before.format === 'akinon'), signal })
-    : call(`${hooksApi(place)}?dryRun=true`, { method: 'POST', body, signal })).then(() => null, (error) => error);
+  if (state.form[key] === '') return;
+  const wrong = await judged(state).then(() => null, (error) => error);
   const isIt = wrong instanceof ApiError && FIELDS[wrong.field ?? ''] === key;
   note.textContent = isIt ? wrong.message : '';
   if (isIt) input.setAttribute('aria-invalid', 'true');

@@ -39,7 +39,8 @@ export async function show(context) {
     below: [h('span', { class: 'code cut', title: hook.url }, destination(hook)),
       h('span', { class: 'quiet' }, named('format', hook.format)), h('span', { class: 'quiet code' }, hook.id)],
     actions: may('write') && actions(hook, again) }),
-  statusRegion(hook, signal).element, tabs(hook, tab), tabBody(tab, hook, context, again));
+  statusRegion(hook, signal).element, hook.raw.secretOverlap && overlapRegion(hook, signal).element, tabs(hook, tab),
+  tabBody(tab, hook, context, again));
 }
 
 /** @param {Hook} hook @param {() => void} again draws the screen anew */
@@ -91,6 +92,19 @@ function statusRegion(hook, signal) {
         figure(t('status.in-flight'), `${number(status.inFlight)} / ${number(status.window)}`),
         figure(t('keys.after'), status.nextAttemptAt ? ago(status.nextAttemptAt) : '–'),
         figure(t('status.failing-since'), status.failingSince ? ago(status.failingSince) : '–'))) });
+}
+
+/**
+ * After a rotation: until when the old secret signs, too, and what has arrived since.
+ * @param {Hook} hook @param {AbortSignal} signal
+ */
+function overlapRegion(hook, signal) {
+  return region({ signal, everyMs: REFRESH_MS, lines: 1, label: t('rotate.title'),
+    load: () => loadHook(hook.place, hook.id, signal),
+    draw: ({ raw: { secretOverlap, sinceSecret } }) => secretOverlap && h('p', { class: 'panel' },
+      t('rotate.overlap', { n: secretOverlap.secrets }), ' ', time(Date.parse(secretOverlap.until)), '. ',
+      sinceSecret && [t('rotate.since', { n: sinceSecret.delivered, more: sinceSecret.moreDelivered ? '+' : '' }), ' ',
+        time(Date.parse(sinceSecret.at)), '.']) });
 }
 
 /** @param {string} name @param {Node|string} value */

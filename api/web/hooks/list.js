@@ -1,12 +1,13 @@
 // list.js — S3: the webhooks of a place, or of every place of an organization.
 
 import { call, pages } from '../page/client.js';
+import { sparkline } from '../page/chart.js';
 import { append, fill, h } from '../page/dom.js';
 import { badge, pageHead, row, select, table } from '../page/parts.js';
 import { note } from '../page/router.js';
 import { may } from '../page/session.js';
 import { empty, region } from '../page/states.js';
-import { named, t } from '../page/text.js';
+import { named, percent, t } from '../page/text.js';
 import { contains } from '../pure/format.js';
 import { destination, fromApi } from '../pure/hook.js';
 import { href, hooksApi, placeLabel } from '../pure/paths.js';
@@ -19,10 +20,14 @@ import { remove, setActive, sendPing } from '../shared/actions.js';
 
 const STATES = ['ok', 'failing', 'paused', 'inactive', 'disabled'];
 
-/** @returns {{title: string, class?: string, isHidden?: boolean}[]} */
-function columns() {
+/**
+ * @param {boolean} hasHour the list of an organization tells of the last hour, too
+ * @returns {{title: string, class?: string, isHidden?: boolean}[]}
+ */
+function columns(hasHour) {
   return [{ title: t('deliveries.state') }, { title: t('form.name'), class: 'grow' }, { title: t('hooks.place') },
     { title: t('form.destination'), class: 'grow' }, { title: t('keys.g-e') },
+    ...(hasHour ? [{ title: t('hooks.hour'), class: 'hour' }] : []),
     { title: t('hooks.actions'), isHidden: true, class: 'end' }];
 }
 
@@ -33,7 +38,7 @@ export async function show({ main, place, query, signal, setTitle }) {
   const isAll = place.kind === 'org';
   const filter = { q: query.get('q') ?? '', state: query.get('state') ?? '', format: query.get('format') ?? '' };
   const list = region({ signal, lines: 6,
-    load: () => pages(`${hooksApi(place)}?limit=1000${isAll ? '&scope=all' : ''}`,
+    load: () => pages(`${hooksApi(place)}?limit=1000${isAll ? '&scope=all&series=1h' : ''}`,
       { signal, wanted: 2000, requests: 20 }),
     draw: ({ rows, next }) => drawList(rows.map((raw) => fromApi(raw, place)), Boolean(next)) });
 
@@ -41,11 +46,11 @@ export async function show({ main, place, query, signal, setTitle }) {
   function drawList(hooks, isMore) {
     if (hooks.length === 0) return empty(t('hooks.empty'),
       h('p', null, t('hooks.empty-how'), ' ', h('code', null, 'posthorn hook create')));
-    const { element, body } = table(t('nav.hooks'), columns());
+    const { element, body } = table(t('nav.hooks'), columns(isAll));
     const count = h('p', { class: 'quiet', role: 'status' });
     const apply = () => {
       const shown = hooks.filter((hook) => isWanted(hook, filter));
-      fill(body, ...shown.map((hook) => hookRow(hook, list.reload)));
+      fill(body, ...shown.map((hook) => hookRow(hook, isAll, list.reload)));
       fill(count, t('hooks.count', { n: shown.length, all: hooks.length }), isMore && ` ${t('hooks.more')}`);
       note(href(place, ['hooks'], filter));
     };
@@ -93,17 +98,28 @@ export function filtersText(hook) {
   return names.length > 2 ? `${names.slice(0, 2).join(', ')} +${names.length - 2}` : names.join(', ');
 }
 
-/** @param {Hook} hook @param {() => void} changed */
-function hookRow(hook, changed) {
-  return row(columns(), [
+/** @param {Hook} hook @param {boolean} hasHour @param {() => void} changed */
+function hookRow(hook, hasHour, changed) {
+  return row(columns(hasHour), [
     [badge(hook.state), hook.raw.failing && hook.state !== 'failing' && badge('failing')],
     h('a', { class: 'row-link', href: href(hook.place, ['hooks', hook.id]) }, hook.title),
     placeLabel(hook.place) || h('span', { class: 'quiet' }, t('place.org')),
     h('span', { class: 'two' }, h('span', { class: 'cut', title: hook.url }, destination(hook)),
       h('span', { class: 'quiet' }, named('format', hook.format))),
     h('span', { class: 'cut', title: [...hook.groups, ...hook.filters].join(', ') }, filtersText(hook)),
+    ...(hasHour ? [hour(hook.raw.series)] : []),
     may('write') && rowMenu(hook, changed),
   ]);
+}
+
+/** @param {{attempts: number[], succeeded: number[]}|null|undefined} series of a webhook's last hour */
+function hour(series) {
+  const sum = (/** @type {number[]} */ numbers) => numbers.reduce((all, n) => all + n, 0);
+  const n = series ? sum(series.attempts) : 0;
+  if (!series || n === 0) return h('span', { class: 'quiet' }, '–');
+  const share = percent(sum(series.succeeded) / n);
+  return h('span', { class: 'with-spark' }, sparkline(series, t('overview.success', { share, n })),
+    h('span', { class: 'number' }, share));
 }
 
 /** @param {Hook} hook @param {() => void} changed */

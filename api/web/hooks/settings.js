@@ -1,7 +1,7 @@
 // settings.js — a webhook's settings as they are, and the same as text for other tools.
 
 import { h } from '../page/dom.js';
-import { copyButton, facts, time } from '../page/parts.js';
+import { copyButton, facts } from '../page/parts.js';
 import { may } from '../page/session.js';
 import { named, t } from '../page/text.js';
 import { quote } from '../pure/format.js';
@@ -49,10 +49,8 @@ export function settingsTab(hook, again) {
 
 /** @param {Hook} hook @param {() => void} again */
 function secretLine(hook, again) {
-  const { hasSecret, secretOverlap } = hook.raw;
+  const { hasSecret } = hook.raw;
   return [t(hasSecret ? 'settings.set' : 'settings.none'),
-    secretOverlap && h('p', { class: 'hint' }, t('rotate.overlap', { n: secretOverlap.secrets }), ' ',
-      time(Date.parse(secretOverlap.until))),
     may('write') && h('p', null,
       h('button', { type: 'button', onclick: async () => (await rotateSecret(hook)) && again() }, t('rotate.title')))];
 }

@@ -11,6 +11,7 @@ const LEFT = 56;
 const BOTTOM = 24;
 const TOP = 8;
 const NARROW = 720;
+const SPARK_HEIGHT = 20;
 /** Of the picture, and of what is within its axes. Text keeps its size on narrow screens: the picture is smaller. */
 const width = () => (window.innerWidth < NARROW ? 340 : 640);
 const PLOT = { get w() { return width() - LEFT - 8; }, h: HEIGHT - TOP - BOTTOM };
@@ -105,6 +106,19 @@ export function durations(title, times, lines) {
     head: [t('chart.time'), ...lines.map((l) => l.name)],
     rows: times.map((ms, i) => [new Date(ms).toLocaleString(currentLanguage()),
       ...lines.map((l) => (l.values[i] === null ? '–' : fromUs(l.values[i] ?? 0)))]) });
+}
+
+/**
+ * Attempts in small bars, those that arrived below the others.
+ * @param {{attempts: number[], succeeded: number[]}} series @param {string} label
+ */
+export function sparkline({ attempts, succeeded }, label) {
+  const top = Math.max(1, ...attempts);
+  const bar = (i, from, to, colour) => to > from && s('rect', { class: `fill ${colour}`, x: i * 6, width: 5,
+    y: (SPARK_HEIGHT * (1 - to / top)).toFixed(1), height: ((SPARK_HEIGHT * (to - from)) / top).toFixed(1) });
+  return s('svg', { class: 'spark', viewBox: `0 0 ${attempts.length * 6} ${SPARK_HEIGHT}`, role: 'img',
+    'aria-label': label },
+    ...attempts.map((n, i) => [bar(i, 0, succeeded[i], 'good'), bar(i, succeeded[i], n, 'bad')]));
 }
 
 /** @param {number} done @param {number} all @param {string} label */

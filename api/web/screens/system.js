@@ -7,6 +7,7 @@ import { ago, badge, facts, pageHead, row, table } from '../page/parts.js';
 import { region } from '../page/states.js';
 import { bytesText, number, t } from '../page/text.js';
 import { href } from '../pure/paths.js';
+import { settingsTable } from './settings_table.js';
 
 const REFRESH_MS = 5000;
 
@@ -17,7 +18,8 @@ export function show({ main, signal, setTitle }) {
     actions: [h('a', { class: 'button', href: '/metrics', target: '_blank', rel: 'noopener' }, t('system.metrics')),
     h('a', { class: 'button', href: '/api/openapi.json', target: '_blank', rel: 'noopener' }, t('system.document'))] }),
   region({ signal, everyMs: REFRESH_MS, load: () => call('/api/status', { signal }),
-    draw: (status) => [work(status), roles(status.roles ?? []), fullest(status.organizations)] }).element);
+    draw: (status) => [work(status), roles(status.roles ?? []), fullest(status.organizations)] }).element,
+  settingsTable(signal));
 }
 
 /** @param {any} status */
