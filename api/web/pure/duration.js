@@ -13,7 +13,7 @@ function digits(value) {
 export function fromUs(us) {
   if (us < 1000) return `${Math.round(us)} µs`;
   if (us < 999_500) return `${digits(us / 1000)} ms`;
-  if (us < 60_000_000) return `${(us / 1e6).toFixed(2).replace(/0$/, '')} s`;
+  if (us < 60_000_000) return `${(us / 1e6).toFixed(2).replace(/\.?0+$/, '')} s`;
   return fromSeconds(Math.round(us / 1e6));
 }
 
