@@ -161,12 +161,16 @@ def first_page_rows(found, most, least):
 
 # --- further pages ---
 
+def metrics(session):
+    return {one["name"]: one["value"]
+            for one in session.send("Performance.getMetrics")["metrics"]}
+
+
 def heap_of(session):
     """After its garbage is gone."""
     for _ in range(2):
         session.send("HeapProfiler.collectGarbage")
-    found = {one["name"]: one["value"]
-             for one in session.send("Performance.getMetrics")["metrics"]}
+    found = metrics(session)
     return {"bytes": found["JSHeapUsedSize"], "nodes": found["Nodes"],
             "listeners": found["JSEventListeners"]}
 
@@ -232,13 +236,18 @@ class Hands:
 
 def observed(page, seconds):
     """What input and the page's work took while hands work."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
     hands = Hands(page)
     hands.work(2)  # warm up
+    began, before = time.monotonic(), metrics(session)["TaskDuration"]
     page.evaluate("""() => {
         for (const kept of [bench.inputs, bench.events, bench.tasks, bench.rates])
             kept.length = 0;
     }""")
     hands.work(seconds)
+    busy_s = metrics(session)["TaskDuration"] - before
+    cores = busy_s / (time.monotonic() - began)
     found = page.evaluate("""() => ({ inputs: bench.inputs, events: bench.events,
         tasks: bench.tasks, rates: bench.rates,
         gaps: document.querySelectorAll('.live-list > .gap').length,
@@ -251,7 +260,7 @@ def observed(page, seconds):
     return {"inputs": len(inputs), "p50_ms": percentile(inputs, 50),
             "p99_ms": percentile(inputs, 99), "worst_ms": max(inputs),
             "worst_event_ms": max((one["ms"] for one in found["events"]), default=0),
-            "long_tasks": len(tasks), "longest_task_ms": max(tasks, default=0),
+            "page_cores": cores, "long_tasks": len(tasks), "longest_task_ms": max(tasks, default=0),
             "long_tasks_ms": sum(tasks), "gaps": found["gaps"], "shown": found["shown"],
             "rows_per_second": sum(found["rates"]) / max(1, len(found["rates"])),
             "all_inputs": found["inputs"], "all_tasks": found["tasks"]}
@@ -290,7 +299,8 @@ def live(bench, browser, engine, seconds):
              f"{found['p99_ms']:.0f}, worst {found['worst_ms']:.0f}; "
              f"{found['long_tasks']} long tasks, the longest {found['longest_task_ms']:.0f} "
              f"ms; {found['rows_per_second']:,.0f} rows/s came, {found['gaps']} gaps; "
-             f"{found['shown']} rows on the page")
+             f"{found['shown']} rows on the page, whose thread takes {found['page_cores']:.2f} "
+             "of a core")
     note(cpu.words(busy["cpu"]))
     return {"quiet": quiet, "busy": busy, "goals": goals}
 

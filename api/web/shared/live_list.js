@@ -16,6 +16,7 @@ const DRAWN_MAX = 20; // rows of one paint
 const WAITING_MAX = 100; // rows that wait for the next paints; more than these nobody could read
 const PAINT_MS = 100; // from one paint to the next, at least
 const REST = 4; // times as long as a paint took nothing is painted after it, so that input is answered
+const REST_MAX_MS = 1000; // where the whole machine is slow
 const RATE_MS = 5000; // over which attempts are counted
 const TELL_MS = 1000; // from one count to the next
 
@@ -74,7 +75,7 @@ export function livePanel({ place, hook, stream, list, query, signal }) {
       afterFrame(() => setTimeout(() => {
         isResting = false;
         paintNext();
-      }, Math.max(PAINT_MS, REST * (performance.now() - began))));
+      }, Math.min(REST_MAX_MS, Math.max(PAINT_MS, REST * (performance.now() - began)))));
     });
   };
   /** @param {Line[]} lines newest first */
