@@ -13,6 +13,8 @@ import pytest
 
 from support import compact, wait_for
 
+pytestmark = pytest.mark.shared
+
 ORG = "/api/orgs/acme/hooks"
 
 # Keeps LMDB's write lock of an environment until a line comes. It never closes the
@@ -118,11 +120,11 @@ def test_others_are_served_while_a_change_waits_for_the_disk(engine):
 
 
 def test_a_change_is_made_and_logged_though_its_client_has_left(engine):
-    body = compact(fields(name="orphan")).encode()
+    body = engine.real(compact(fields(name="orphan"))).encode()
     with hanging_disk(engine) as release:
         with socket.create_connection(("127.0.0.1", engine.api_port)) as client:
             client.sendall(
-                f"POST {ORG} HTTP/1.1\r\nHost: localhost\r\n"
+                f"POST {engine.real(ORG)} HTTP/1.1\r\nHost: localhost\r\n"
                 f"Authorization: token {engine.token}\r\n"
                 "Content-Type: application/json\r\n"
                 f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
@@ -286,6 +288,7 @@ def test_a_change_that_waits_is_answered_before_the_engine_ends(make_engine):
 
 
 @pytest.mark.parametrize("kind", ["hook", "token", "stack"])
+@pytest.mark.alone
 def test_a_change_of_a_killed_process_is_whole_or_not_there(engine, kind):
     path, value = {
         "hook": (ORG, fields(name="x")),

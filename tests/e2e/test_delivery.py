@@ -16,6 +16,8 @@ from standardwebhooks import Webhook
 from receiver import Answer, Receiver, tls_context
 from support import SECRET, free_ports
 
+pytestmark = pytest.mark.shared
+
 PULUMI_FIELDS = {
     "id": str, "kind": str, "payload": str, "timestamp": int, "duration": int,
     "requestUrl": str, "requestHeaders": str, "responseCode": int,
@@ -200,6 +202,7 @@ def test_retry_after_is_heeded(engine, receiver):
 
 
 @FAST
+@pytest.mark.shared(books=True)
 def test_retries_exhausted_is_dead(engine, receiver):
     receiver.script("/", Answer(500))
     hook = engine.create_hook(receiver.url())
@@ -214,6 +217,7 @@ def test_retries_exhausted_is_dead(engine, receiver):
 
 @FAST
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.shared(books=True)
 def test_redirect_is_a_failure_and_not_followed(engine, receiver, status):
     location = {"Location": receiver.url("/elsewhere")}
     receiver.script("/", Answer(status, headers=location), Answer(200))
@@ -248,6 +252,7 @@ def test_no_answer(make_engine, receiver, do, classes):
 
 
 @FAST
+@pytest.mark.shared(books=True)
 def test_nobody_listens(engine):
     hook = engine.create_hook(f"http://127.0.0.1:{free_ports(1)[0]}/")
     engine.post_event()
@@ -278,6 +283,7 @@ def test_response_body_that_is_not_utf8(engine, receiver):
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]",
                                   "10.0.0.1", "169.254.169.254"])
 @pytest.mark.settings(endpoint_allow=None, retry_schedule="100ms")
+@pytest.mark.shared(books=True)
 def test_private_addresses_are_refused(engine, receiver, host):
     """Either the hook is refused at once, or every attempt is blocked."""
     reply = engine.api("POST", "/api/orgs/acme/hooks", {
@@ -313,6 +319,7 @@ def test_tls(make_engine, tls_receiver, certificates):
 
 
 @FAST
+@pytest.mark.shared(books=True)
 def test_unknown_authority_is_refused(engine, tls_receiver):
     hook = engine.create_hook(tls_receiver.url())
     engine.post_event()
@@ -367,6 +374,7 @@ def test_hook_that_hangs_slows_nobody(make_engine, receiver):
     receiver.stopping.set()
 
 
+@pytest.mark.shared(books=True)
 def test_thousands_arrive_once_each(engine, receiver):
     hook = engine.create_hook(receiver.url())
     ids = []

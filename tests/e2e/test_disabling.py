@@ -9,6 +9,8 @@ import pytest
 from receiver import Answer
 from support import wait_for
 
+pytestmark = pytest.mark.shared
+
 OWN = ["posthorn.hook.disabled", "posthorn.hook.failing",
        "posthorn.hook.recovered", "posthorn.delivery.dead"]
 
@@ -55,6 +57,7 @@ def test_410_switches_off_at_once(engine, receiver):
 
 
 @pytest.mark.settings(disable_after="1s", retry_schedule="200ms,200ms,1h")
+@pytest.mark.shared(books=True)
 def test_long_failure_switches_off(engine, receiver):
     watch(engine, receiver)
     receiver.script("/bad", Answer(500))
@@ -72,6 +75,7 @@ def test_long_failure_switches_off(engine, receiver):
 
 
 @pytest.mark.settings(disable_after="1500ms", retry_schedule="100ms,1h")
+@pytest.mark.alone
 def test_success_begins_the_time_anew_also_over_restarts(engine, receiver):
     receiver.script("/", Answer(500))
     hook = engine.create_hook(receiver.url())
@@ -151,13 +155,13 @@ def test_own_events_reach_only_who_names_them(engine, receiver):
     assert not fields_of(engine, hook)["active"]
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("kind", OWN)
 def test_nobody_posts_them(engine, kind):
     reply = engine.intake(json.dumps({"kind": kind, "payload": {}}).encode())
     assert reply.status == 400 and "posthorn." in reply.json()["message"]
 
 
+@pytest.mark.alone
 def test_what_is_told_outlives_kill_9(engine, receiver):
     """Each is in the log once, however often it was handed over."""
     watch(engine, receiver)

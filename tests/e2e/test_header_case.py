@@ -8,6 +8,13 @@ import pytest
 
 from receiver import Receiver, tls_context
 
+pytestmark = pytest.mark.shared
+
+
+@pytest.fixture
+def settings(certificates):
+    return {"ca_file": str(certificates.ca)}
+
 
 @pytest.fixture(scope="module")
 def secure(certificates):
@@ -21,9 +28,7 @@ def names(request):
 
 
 @pytest.mark.parametrize("has_tls", [False, True])
-def test_hook_can_have_names_in_lower_case(make_engine, certificates, receiver,
-                                           secure, has_tls):
-    engine = make_engine(ca_file=str(certificates.ca)).start()
+def test_hook_can_have_names_in_lower_case(engine, receiver, secure, has_tls):
     target = secure if has_tls else receiver
     hook = engine.create_hook(target.url("/case"), secret="s3cret",
                               headers={"X-Own-Name": "Value"},

@@ -9,6 +9,8 @@ import pytest
 from receiver import Answer
 from support import wait_for
 
+pytestmark = pytest.mark.shared
+
 HOOKS = "/api/orgs/acme/hooks"
 AKINON = ("/organizations/64b0c0ffee0123456789abcd/projects/"
           "64b0c0ffee0123456789abce/settings/webhooks")
@@ -39,6 +41,7 @@ def create_akinon(engine, url, **fields):
 # --- the fields ---
 
 @pytest.mark.parametrize("api", ["pulumi", "akinon"])
+@pytest.mark.alone
 def test_fields_are_kept_and_shown(engine, receiver, api):
     make = engine.create_hook if api == "pulumi" else (
         lambda url, **fields: create_akinon(engine, url, **fields))
@@ -67,7 +70,6 @@ def test_full_state_of_pulumis_clients_leaves_them(engine, receiver):
     assert {key: shown[key] for key in POLICY} == POLICY
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("field, value, words", [
     ("retrySchedule", "5s", "retrySchedule must be an array of strings"),
     ("retrySchedule", [], "retrySchedule must be 1 to 64 waits"),
@@ -108,7 +110,6 @@ def test_absurd_values_are_named(engine, receiver, field, value, words):
     assert fields_of(engine, hook) == before
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("path", ["", ".a", "a.", "a..b", "a b", "a[0]",
                                   "x" * 129])
 def test_order_keys_are_paths(engine, receiver, path):
@@ -184,6 +185,7 @@ def status_of(engine, hook):
     return reply.json()
 
 
+@pytest.mark.shared(books=True)
 def test_ordered_hook_gets_one_after_the_other(engine, receiver):
     receiver.script("/", *[Answer(500 if n % 7 == 3 else 200, delay=0.002)
                            for n in range(60)], Answer(200))
@@ -218,6 +220,7 @@ def test_failing_head_blocks_its_hook_only_and_is_shown(engine, receiver):
     assert numbers(receiver.got("/ordered")) == [0, 0, *range(10)]
 
 
+@pytest.mark.shared(books=True)
 def test_each_value_of_the_key_has_its_own_order(engine, receiver):
     """Lanes of one hook: b goes on while a's head waits; also after a
     restart, and with more waiting than is held in memory."""
@@ -239,6 +242,7 @@ def test_each_value_of_the_key_has_its_own_order(engine, receiver):
     assert status_of(engine, hook)["state"] == "ok"
 
 
+@pytest.mark.alone
 def test_order_outlives_kill_9(engine, receiver):
     receiver.script("/", Answer(500), Answer(200, delay=0.001))
     engine.create_hook(receiver.url(), ordered=True,
@@ -269,6 +273,7 @@ def test_key_that_is_not_there_is_a_lane_of_its_own(engine, receiver):
     assert [n for n in got if n in (0, 1, 3)] == [0, 1, 3]
 
 
+@pytest.mark.alone
 def test_what_holds_up_an_ordered_hook_can_be_sent_by_hand(engine, receiver):
     """Also when the hook was not ordered as it failed, or no longer is."""
     receiver.script("/", Answer(500), Answer(200))
@@ -297,6 +302,7 @@ def test_what_holds_up_an_ordered_hook_can_be_sent_by_hand(engine, receiver):
     assert engine.wait_settled()["delivered"] == 4
 
 
+@pytest.mark.shared(books=True)
 def test_what_fails_by_hand_is_overtaken_by_nothing(engine, receiver):
     """The first one, whose failure holds up the others, and one of the others."""
     receiver.script("/", Answer(500), Answer(500), Answer(500), Answer(200))

@@ -12,6 +12,8 @@ from engine import BINARY
 from receiver import Answer
 from support import wait_for
 
+pytestmark = pytest.mark.shared
+
 ORG = "5f0c1a2b3c4d5e6f70819203" # a name in Pulumi's API, and an id of Akinon's
 PROJECT = "63ea10b94a472e003305232b"
 TABLE = f"/api/orgs/{ORG}/hooks?scope=all"
@@ -210,6 +212,7 @@ def test_readers_see_masks_and_nobody_sees_what_is_not_theirs(engine, receiver):
 
 
 @pytest.mark.settings(dispatchers="2")
+@pytest.mark.alone
 def test_a_dispatcher_that_is_away_leaves_states_unknown(engine, receiver):
     for n in range(8):
         make(engine, receiver, name=f"n{n}")

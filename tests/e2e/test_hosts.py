@@ -13,6 +13,8 @@ import pytest
 from engine import BINARY, Reply, read_proc
 from support import compact, wait_for
 
+pytestmark = pytest.mark.shared
+
 
 def ask(engine, host, path="/api/orgs/acme/hooks", token=None, method="GET"):
     connection = http.client.HTTPConnection("127.0.0.1", engine.api_port,

@@ -11,6 +11,8 @@ import pytest
 from receiver import Answer
 from support import compact, event_of, wait_for
 
+pytestmark = pytest.mark.shared(books=True)
+
 EVENT = {"kind": "order.created", "payload": {"number": 1}}
 PATH = "/api/orgs/acme/events"
 NDJSON = "application/x-ndjson"
@@ -103,7 +105,6 @@ def test_batch(engine, receiver):
     assert [got[i] for i in ids] == list(range(50))
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("fault, line_no, word", [
     ('{"kind":"order.created"}', 3, "payload"),
     ('{"kind":"order.created","payload":{}', 3, ""),
@@ -200,6 +201,7 @@ def test_idempotency_key(engine):
     assert accepted(engine) == 2
 
 
+@pytest.mark.alone
 def test_idempotency_survives_a_restart(engine):
     event_id = str(uuid.uuid4())
     engine.post_event(id=event_id)
@@ -211,7 +213,6 @@ def test_idempotency_survives_a_restart(engine):
 
 # --- what is refused ---
 
-@pytest.mark.shared
 @pytest.mark.parametrize("token", [None, "", "wrong", "x" * 5000],
                          ids=["none", "empty", "wrong", "long"])
 def test_without_the_right_token(engine, token):
@@ -232,7 +233,6 @@ def test_every_form_of_the_token(engine, header):
     assert reply.status == 202, reply
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml", ""])
 def test_other_content_types(engine, content_type):
     assert_error(engine.intake(b"{}", content_type=content_type), 415)
@@ -243,7 +243,6 @@ def test_content_encoding(engine):
                  415)
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("event, field", [
     ({"payload": {}}, "kind"),
     ({"kind": 7, "payload": {}}, "kind"),
@@ -263,7 +262,6 @@ def test_400_names_the_field(engine, event, field):
     assert accepted(engine) == 0
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("body", [
     b"", b"{", b"null", b"[1]", b'{"kind":"a.b","payload":{"x":1,"x":2}}',
     b'{"kind":"a.b","payload":{"x":"\xff"}}',
@@ -302,7 +300,6 @@ def test_too_large_in_chunks(engine, wire):
     assert wire.read()[0] == 413
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("head", [
     b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
     b"Content-Length: 2\r\n\r\n",

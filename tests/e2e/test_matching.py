@@ -8,6 +8,8 @@ import pytest
 from receiver import Answer
 from support import wait_for
 
+pytestmark = pytest.mark.shared(books=True)
+
 USER = {"name": "Morty Smith", "githubLogin": "morty", "avatarUrl": ""}
 ORG = {"name": "Acme", "githubLogin": "acme", "avatarUrl": ""}
 
@@ -118,7 +120,6 @@ def test_levels(engine, receiver):
     ]
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("fields, word", [
     ({"filters": ["update_faild"]}, "update_failed"),
     ({"filters": ["nonsense"]}, "nonsense"),

@@ -8,10 +8,7 @@ import pytest
 
 from support import compact
 
-
-@pytest.fixture
-def engine(make_engine):
-    return make_engine(breaker_failures="0").start()
+pytestmark = [pytest.mark.shared, pytest.mark.settings(breaker_failures="0")]
 
 
 def order(n_items):

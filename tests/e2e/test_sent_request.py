@@ -12,6 +12,8 @@ from receiver import Answer
 from support import ROOT, SECRET, compact, wait_for
 from test_formats import PLACE, UPDATE, post_update, ready # a fixture
 
+pytestmark = pytest.mark.shared
+
 AKINON = ("/organizations/5f0c1a2b3c4d5e6f70819203/projects/63ea10b94a472e003305232b")
 __all__ = ["ready"]
 

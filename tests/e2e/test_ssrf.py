@@ -16,6 +16,8 @@ from engine import BINARY
 from receiver import Receiver, tls_context
 from support import ROOT
 
+pytestmark = pytest.mark.shared
+
 
 def blocked(engine, url):
     hook = engine.create_hook(url, retrySchedule=["1h"])

@@ -10,6 +10,8 @@ import pytest
 from receiver import Answer
 from support import wait_for
 
+pytestmark = pytest.mark.shared
+
 AKINON_ORG, PROJECT = "5f0c1a2b3c4d5e6f70819203", "63ea10b94a472e003305232b"
 
 
@@ -105,6 +107,7 @@ def test_akinons_organizations_have_a_status_of_their_own(engine, receiver):
     assert (found["exists"], found["hooks"]) == (True, 1)
 
 
+@pytest.mark.alone
 def test_the_engine_names_its_roles_and_their_restarts(engine, receiver):
     roles = {role["name"]: role for role in engine_status(engine)["roles"]}
     assert all(role["ready"] and role["pid"] > 0 and role["restarts"] == 0

@@ -16,12 +16,14 @@ from engine import BINARY
 from receiver import Receiver
 from support import ROOT
 
+pytestmark = pytest.mark.shared
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 @pytest.fixture
-def engine(make_engine, certificates):
-    return make_engine(ca_file=str(certificates.ca)).start()
+def settings(certificates):
+    return {"ca_file": str(certificates.ca)}
 
 
 def context_of(chain, key):
