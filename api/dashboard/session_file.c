@@ -91,6 +91,13 @@ static bool replace(const char *path, const struct login_table *t)
     buf_init(&bytes, 0);
     pack(t, &bytes);
     is_done = write_new(fresh, buf_str(&bytes)) && rename(fresh, path) == 0;
+    if (!is_done) {
+        int why = errno;
+
+        unlink(fresh);
+        unlink(path); // it may have sessions that have ended since
+        errno = why;
+    }
     buf_clear(&bytes);
     free(fresh);
     return is_done;

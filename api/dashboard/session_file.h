@@ -13,8 +13,8 @@
 #include "api/dashboard/login_table.h"
 #include "common/base/err.h"
 
-// Writes the file anew, whole or not at all; removes it if the table is empty. ERR_IO: it
-// cannot be written, the reason is logged.
+// Writes the file anew; removes it if the table is empty. ERR_IO: it cannot be written, the
+// reason is logged. Then it is removed, too: it may have sessions that have ended since.
 MUST_CHECK enum err session_file_write(const char *data_dir,
                                        const struct login_table *t);
 

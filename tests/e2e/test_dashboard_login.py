@@ -368,6 +368,15 @@ def test_sessions_go_on_through_a_restart_as_they_were(make_engine):
         file.chmod(0o600)
     engine.restart()
     assert admin.is_in()
+    # While it cannot be written, none stays there that has sessions which end meanwhile.
+    narrow.log_in()
+    wait_for(lambda: file.read_bytes() != good, "the file is written anew")
+    (engine.data_dir / "sessions.tmp").mkdir()
+    assert admin.ask("DELETE", "/dashboard/session").status == 204
+    wait_for(lambda: not file.exists(), "the file is removed")
+    assert "cannot be written" in engine.log()
+    crash_api(engine)
+    assert not admin.is_in() and not narrow.is_in()
 
 
 def test_sessions_end_with_the_dashboard(make_engine, tmp_path):
