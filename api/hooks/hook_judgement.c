@@ -50,7 +50,11 @@ bool judgement_read(struct api_request *rq, bool is_dry, size_t *n_events)
         http_fail(rq->http, 400, STR_EMPTY,
                   "events is a parameter of dry runs: send dryRun=true, too");
     }
-    return err != ERR_INVALID && (n == 0 || is_dry);
+    if (err == ERR_INVALID || (n > 0 && !is_dry))
+        return false;
+    // A change needs no right to read; what the events are, does.
+    return n == 0 || auth_check_grant(rq->http, rq->match.params[PARAM_ORG],
+                                      AUTH_READ, &rq->grant);
 }
 
 // --- the answer ---

@@ -8,8 +8,8 @@
 
 #include "api/core/api_request.h"
 
-// Reads `events`, the number of events to judge; 0: none. False: it is not valid, or this
-// is no dry run; the request has been answered.
+// Reads `events`, the number of events to judge; 0: none. False: it is not valid, this is no
+// dry run, or the token may not read; the request has been answered.
 bool judgement_read(struct api_request *rq, bool is_dry, size_t *n_events);
 
 // Answers a dry run, later: with `printed`, the hook as a JSON object, and the newest

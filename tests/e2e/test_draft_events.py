@@ -126,3 +126,10 @@ def test_no_tenant_sees_anothers_events(engine):
     reply = engine.api("POST", path.format("judge6"), draft("judge6"), token=token)
     assert reply.status == 200 and reply.json()["recentEvents"] == []
     assert b"secret.kind" not in reply.body
+    # Whoever may change webhooks, but not read, sees none of the own events either.
+    token = make_token(engine, "ingest", "write", org="judge5")["token"]
+    reply = engine.api("POST", path.format("judge5"), draft("judge5"), token=token)
+    assert reply.status == 403 and "needs the scope read" in reply.json()["message"], reply
+    assert b"secret.kind" not in reply.body
+    plain = f"{ORGS.format('judge5')}?dryRun=true"
+    assert engine.api("POST", plain, draft("judge5"), token=token).status == 200
