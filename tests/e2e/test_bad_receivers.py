@@ -20,6 +20,8 @@ from engine import read_proc
 from receiver import Answer
 from support import wait_for
 
+pytestmark = pytest.mark.shared
+
 TIMEOUT_S = 1.0
 OK_HEAD = b"HTTP/1.1 200 OK\r\n"
 CLEAN = OK_HEAD + b"Content-Length: 2\r\n\r\nok"
@@ -469,6 +471,7 @@ def test_just_in_time_and_just_too_late(engine, receiver, delay, state):
     assert engine.wait_deliveries(hook, 1)[0]["state"] == state
 
 
+@pytest.mark.shared(books=True)
 def test_one_connection_at_a_time(engine):
     """A receiver that takes the next only after the last is gone."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=1)
@@ -495,6 +498,7 @@ def test_one_connection_at_a_time(engine):
     listener.close()
 
 
+@pytest.mark.shared(books=True)
 def test_slower_each_time_and_flapping(engine, receiver):
     slower = [Answer(200, delay=0.01 * 2 ** n) for n in range(8)]
     receiver.script("/slower", *slower, Answer(200))

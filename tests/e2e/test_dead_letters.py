@@ -10,9 +10,10 @@ import time
 
 import pytest
 
-from engine import BINARY
 from receiver import Answer
 from support import wait_for
+
+pytestmark = pytest.mark.shared(books=True)
 
 DOWN, UP = Answer(status=500), Answer(status=200)
 AKINON_ORG, AKINON_PROJECT = "5f0c1a2b3c4d5e6f70819203", "63ea10b94a472e003305232b"
@@ -22,11 +23,6 @@ AKINON = (f"/organizations/{AKINON_ORG}/projects/{AKINON_PROJECT}")
 @pytest.fixture
 def settings():
     return {"retry_schedule": "50ms", "breaker_failures": "0"}
-
-
-@pytest.fixture
-def engine(make_engine, settings):
-    return make_engine(**settings).start()
 
 
 def discard(engine, owner, status=200, token=..., **body):
@@ -61,12 +57,7 @@ def dead_rows(engine, owner, query=""):
 
 
 def status(engine):
-    done = subprocess.run(
-        [BINARY, "status", "--json", "--data-dir", str(engine.data_dir),
-         "--api", f"http://127.0.0.1:{engine.api_port}"],
-        capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(engine.run("status", "--json").stdout)
 
 
 def all_views(engine, org="acme"):
@@ -102,6 +93,7 @@ def newest(engine, hook, event_id):
 
 # --- hooks that are deleted ---
 
+@pytest.mark.alone
 def test_a_deleted_hook_leaves_no_dead_letters(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"), filters=["a.a"])
     engine.create_hook(receiver.url("/in"), filters=["z.z"])
@@ -202,6 +194,7 @@ def test_a_kill_in_the_middle_loses_nothing(make_engine, receiver, settings):
     assert len({r["id"] for r in rows.json()}) == len(rows.json()) == 600
 
 
+@pytest.mark.alone
 def test_a_damaged_hook_is_not_a_deleted_one(engine, receiver):
     """Its dead letters stay, and whoever wants them gone can discard them."""
     name = "Damaged-by-the-test"
@@ -467,7 +460,7 @@ def test_the_answer_of_a_client_that_went_away_blocks_nobody(engine, receiver):
     make_dead(engine, receiver, 500)
     with socket.create_connection(("127.0.0.1", engine.api_port)) as client:
         client.sendall(
-            f"POST {hook}/dead/discard HTTP/1.1\r\nHost: localhost\r\n"
+            f"POST {engine.real(hook)}/dead/discard HTTP/1.1\r\nHost: localhost\r\n"
             f"Authorization: token {engine.token}\r\n"
             "Content-Length: 0\r\n\r\n".encode())
     wait_for(lambda: engine.api("POST", f"{hook}/dead/discard", {}).status == 200,
@@ -521,12 +514,7 @@ def test_the_command_discards(engine, receiver):
     ids = make_dead(engine, receiver, 6)
 
     def posthorn(*words, status=0):
-        done = subprocess.run(
-            [BINARY, "dead", "discard", "--org", "acme", *words],
-            capture_output=True, text=True, timeout=60,
-            env={**os.environ, "POSTHORN_TOKEN": engine.token,
-                 "POSTHORN_API": f"http://127.0.0.1:{engine.api_port}"})
-        assert done.returncode == status, (words, done.stdout, done.stderr)
+        done = engine.run("dead", "discard", "--org", "acme", *words, status=status)
         return done.stdout + done.stderr
 
     assert "6 dead letters match; nothing" in posthorn("--dry-run")
@@ -539,10 +527,6 @@ def test_the_command_discards(engine, receiver):
     assert "--state" in posthorn("--state", "dead", status=2)
     assert "not found" in posthorn("--hook", "nobody", status=1)
     assert "there is no organization" in posthorn(
-        "--akinon", "--project", AKINON_PROJECT, "--org", AKINON_ORG,
-        "--dry-run", status=1)
-    listed = subprocess.run(
-        [BINARY, "deliveries", "--org", "acme", "--state", "cancelled",
-         "--api", f"http://127.0.0.1:{engine.api_port}", "--data-dir",
-         str(engine.data_dir)], capture_output=True, text=True, timeout=60)
+        "--akinon", "--project", AKINON_PROJECT, "--org", "0" * 24, "--dry-run", status=1)
+    listed = engine.run("deliveries", "--org", "acme", "--state", "cancelled")
     assert listed.stdout.count("discarded by the admin token") == 6

@@ -10,14 +10,11 @@ import pytest
 from receiver import Answer
 from support import compact, wait_for
 
+pytestmark = [pytest.mark.shared, pytest.mark.settings(retry_schedule="50ms", breaker_failures="0")]
+
 AKINON = f"/organizations/{{}}/projects/{'a' * 24}"
 AKINON_ORGS = {"acme": "b" * 24, "beta": "c" * 24}
 DOWN, UP = Answer(status=500), Answer(status=200)
-
-
-@pytest.fixture
-def engine(make_engine):
-    return make_engine(retry_schedule="50ms", breaker_failures="0").start()
 
 
 def pages(engine, path, query):
@@ -268,6 +265,7 @@ def test_statistics_count_what_happened(engine, mixed):
     assert engine.api("GET", f"{up}x/stats").status == 404
 
 
+@pytest.mark.alone
 def test_statistics_survive_kills(engine, receiver):
     """Each attempt counts once, whether its sum was kept or read again."""
     engine.check_exit = False
@@ -309,7 +307,8 @@ class Tail:
         headers = {"Authorization": f"token {engine.token}"}
         if last_id:
             headers["Last-Event-ID"] = last_id
-        self.connection.request("GET", f"{owner}/tail{query}", headers=headers)
+        self.connection.request("GET", engine.real(f"{owner}/tail{query}"),
+                                headers=headers)
         self.reply = self.connection.getresponse()
         self.last_id = None
 
@@ -374,6 +373,7 @@ def test_tail_filters(engine, receiver):
     mine.close()
 
 
+@pytest.mark.alone
 def test_tail_ends_with_the_engine_and_with_its_client(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"))
     tails = [Tail(engine, hook) for _ in range(70)]

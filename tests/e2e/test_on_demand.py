@@ -18,6 +18,8 @@ import pytest
 from receiver import Answer
 from support import SECRET, free_ports, wait_for
 
+pytestmark = pytest.mark.shared
+
 PING_TEXT = "🍹 Just a friendly ping from Pulumi 🍹"
 UUID_V4 = re.compile(
     r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
@@ -122,6 +124,7 @@ def test_ping_of_no_hook(engine):
     assert reply.json()["message"].startswith("Not Found: ")
 
 
+@pytest.mark.shared(books=True)
 def test_a_ping_is_not_one_of_the_books(engine, receiver):
     hook = engine.create_hook(receiver.url())
     ping(engine, hook)
@@ -158,6 +161,7 @@ def test_ping_does_not_wait_for_the_hooks_window(engine, receiver):
     assert ping(engine, hook)["responseCode"] == 200
 
 
+@pytest.mark.alone
 def test_sender_dies_under_a_ping(engine, receiver):
     hook = engine.create_hook(receiver.url("/hang"))
     receiver.script("/hang", Answer(do="hang"))
@@ -171,6 +175,7 @@ def test_sender_dies_under_a_ping(engine, receiver):
     assert "sender" in record["error"]["message"]
 
 
+@pytest.mark.alone
 def test_dispatcher_dies_under_a_ping(engine, receiver):
     hook = engine.create_hook(receiver.url("/hang"))
     receiver.script("/hang", Answer(do="hang"), Answer())
@@ -189,7 +194,7 @@ def test_client_goes_away_during_a_ping(engine, receiver):
     hook = engine.create_hook(receiver.url("/slow"))
     receiver.script("/slow", Answer(delay=0.5))
     with socket.create_connection(("127.0.0.1", engine.api_port)) as client:
-        client.sendall(f"POST {hook}/ping HTTP/1.1\r\nHost: localhost\r\n"
+        client.sendall(f"POST {engine.real(hook)}/ping HTTP/1.1\r\nHost: localhost\r\n"
                        f"Authorization: token {engine.token}\r\n"
                        "Content-Length: 0\r\n\r\n".encode())
         receiver.wait(1, "/slow")
@@ -198,6 +203,7 @@ def test_client_goes_away_during_a_ping(engine, receiver):
 
 # --- redeliver ---
 
+@pytest.mark.shared(books=True)
 def test_redelivery_keeps_id_and_payload_and_signs_anew(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"), secret="first")
     event = engine.post_event(payload={"emoji": "🍹", "n": 1})
@@ -219,6 +225,7 @@ def test_redelivery_keeps_id_and_payload_and_signs_anew(engine, receiver):
     assert engine.verify()["delivered"] == 1  # it is one delivery
 
 
+@pytest.mark.shared(books=True)
 def test_redelivery_that_fails_leaves_a_delivered_one_delivered(
         engine, receiver):
     hook = engine.create_hook(receiver.url("/in"))
@@ -234,6 +241,7 @@ def test_redelivery_that_fails_leaves_a_delivered_one_delivered(
 
 
 @pytest.mark.settings(retry_schedule="10ms")
+@pytest.mark.shared(books=True)
 def test_dead_letter_is_delivered_by_hand(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"))
     receiver.script("/in", Answer(status=500), Answer(status=500),
@@ -254,6 +262,7 @@ def test_dead_letter_is_delivered_by_hand(engine, receiver):
 
 
 @pytest.mark.settings(retry_schedule="10ms")
+@pytest.mark.shared(books=True)
 def test_dead_letter_redelivered_by_many_at_once(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"))
     receiver.script("/in", Answer(status=500), Answer(status=500),
@@ -273,6 +282,7 @@ def test_dead_letter_redelivered_by_many_at_once(engine, receiver):
 
 
 @pytest.mark.settings(retry_schedule="1h,1h")
+@pytest.mark.shared(books=True)
 def test_redelivery_of_one_that_waits_is_its_next_attempt(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"))
     receiver.script("/in", Answer(status=500), Answer(status=502), Answer())
@@ -298,6 +308,7 @@ def test_redelivery_joins_the_attempt_in_flight(engine, receiver):
 
 
 @pytest.mark.settings(retry_schedule="1h")
+@pytest.mark.shared(books=True)
 def test_cancelled_delivery_is_sent_by_hand(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"))
     receiver.script("/in", Answer(status=500, delay=0.5), Answer())
@@ -341,6 +352,7 @@ def test_redelivery_of_what_retention_removed(engine, receiver):
     assert reply.json()["code"] == reply.status
 
 
+@pytest.mark.alone
 def test_redelivery_after_a_restart(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"))
     event = engine.post_event()
@@ -364,6 +376,7 @@ def test_history_of_one_event(engine, receiver):
         assert len(engine.deliveries(hook, f"?id={event}")) == 2
 
 
+@pytest.mark.alone
 def test_drain_waits_for_a_ping(engine, receiver):
     hook = engine.create_hook(receiver.url("/slow"))
     receiver.script("/slow", Answer(delay=1))
@@ -376,6 +389,7 @@ def test_drain_waits_for_a_ping(engine, receiver):
 
 @pytest.mark.slow
 @pytest.mark.settings(retry_schedule="50ms,50ms", dispatchers="2")
+@pytest.mark.alone
 def test_books_balance_through_all_of_it(engine, receiver):
     """Events, pings, redeliveries, hooks switched off and on, roles killed;
     whatever was answered, the books add up at the end."""

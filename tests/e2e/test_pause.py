@@ -14,6 +14,8 @@ from pauses import (  # noqa: F401
 from receiver import Answer
 from support import ROOT, wait_for
 
+pytestmark = pytest.mark.shared
+
 
 def numbers(requests):
     return [json.loads(r.body)["n"] for r in requests]
@@ -31,6 +33,7 @@ def wait_pending(engine, count, seconds=30):
 # --- the field ---
 
 @pytest.mark.parametrize("api", ["pulumi", "akinon"])
+@pytest.mark.alone
 def test_a_pause_is_kept_until_it_is_ended(engine, receiver, api):
     make = engine.create_hook if api == "pulumi" else (
         lambda url, **fields: create_akinon(engine, url, **fields))
@@ -64,6 +67,7 @@ def test_a_pause_is_kept_until_it_is_ended(engine, receiver, api):
 # --- what waits ---
 
 @pytest.mark.smoke
+@pytest.mark.shared(books=True)
 def test_what_matches_waits_and_goes_on_in_order(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"), paused=True, maxInFlight=1)
     other = engine.create_hook(receiver.url("/other"))
@@ -82,6 +86,7 @@ def test_what_matches_waits_and_goes_on_in_order(engine, receiver):
     assert status_of(engine, hook)["state"] == "ok"
 
 
+@pytest.mark.shared(books=True)
 def test_a_pause_in_the_middle_of_a_backlog_sends_each_once(engine, receiver):
     receiver.script("/", Answer(delay=0.003))
     hook = engine.create_hook(receiver.url(), maxInFlight=4)
@@ -102,6 +107,7 @@ def test_a_pause_in_the_middle_of_a_backlog_sends_each_once(engine, receiver):
     assert len(got) == 3000 and set(got) == set(ids)
 
 
+@pytest.mark.shared(books=True)
 def test_a_large_backlog_of_a_paused_hook_takes_no_memory(engine, receiver):
     """The first events of a hook are in memory; a pause puts them away."""
     hook = engine.create_hook(receiver.url("/in"))
@@ -124,6 +130,7 @@ def test_a_large_backlog_of_a_paused_hook_takes_no_memory(engine, receiver):
     assert engine.wait_settled(60)["delivered"] == 4200
 
 
+@pytest.mark.shared(books=True)
 def test_retries_wait_and_go_on(engine, receiver):
     """A retry that was due during the pause, and one whose attempt was in
     flight when it began."""
@@ -144,6 +151,7 @@ def test_retries_wait_and_go_on(engine, receiver):
     assert engine.wait_settled()["delivered"] == 2
 
 
+@pytest.mark.shared(books=True)
 def test_an_ordered_hook_keeps_its_order_over_pauses(engine, receiver):
     receiver.script("/", *[Answer(500 if n % 9 == 4 else 200, delay=0.002)
                            for n in range(90)], Answer(200))
@@ -164,6 +172,7 @@ def test_an_ordered_hook_keeps_its_order_over_pauses(engine, receiver):
         assert got == sorted(got)
 
 
+@pytest.mark.shared(books=True)
 def test_resuming_begins_slowly(engine, receiver):
     """Fifty answers have opened the window wide; after the pause it is as
     narrow as that of a new hook."""
@@ -184,6 +193,7 @@ def test_resuming_begins_slowly(engine, receiver):
 
 
 @pytest.mark.settings(max_inflight_per_endpoint="3")
+@pytest.mark.shared(books=True)
 def test_hooks_that_resume_together_spare_their_endpoint(engine, receiver):
     hooks = [engine.create_hook(receiver.url(f"/{n}"), paused=True)
              for n in range(6)]
@@ -236,6 +246,7 @@ def test_a_pause_of_a_moment_loses_nothing(make_engine, receiver, tmp_path,
 
 # --- pause and the rest ---
 
+@pytest.mark.shared(books=True)
 def test_switched_off_while_paused_cancels(engine, receiver):
     hook = engine.create_hook(receiver.url(), paused=True)
     post(engine, 50)
@@ -251,6 +262,7 @@ def test_switched_off_while_paused_cancels(engine, receiver):
     assert len(receiver.got()) == 5
 
 
+@pytest.mark.shared(books=True)
 def test_deleted_while_paused_cancels(engine, receiver):
     hook = engine.create_hook(receiver.url(), paused=True)
     post(engine, 50)
@@ -262,6 +274,7 @@ def test_deleted_while_paused_cancels(engine, receiver):
 
 @pytest.mark.settings(breaker_wait="300ms", breaker_failures="3",
                       retry_schedule="200ms,200ms,200ms,200ms,200ms,200ms")
+@pytest.mark.shared(books=True)
 def test_paused_while_the_receiver_is_away(engine, receiver):
     receiver.script("/", Answer(do="reset"))
     hook = engine.create_hook(receiver.url())
@@ -281,6 +294,7 @@ def test_paused_while_the_receiver_is_away(engine, receiver):
 
 
 @pytest.mark.settings(retry_schedule="20ms", breaker_failures="0")
+@pytest.mark.shared(books=True)
 def test_a_replay_of_a_paused_hook_rests(engine, receiver):
     receiver.script("/", Answer(500))
     hook = engine.create_hook(receiver.url())
@@ -307,6 +321,7 @@ def test_a_replay_of_a_paused_hook_rests(engine, receiver):
     assert "paused" not in engine.api("GET", path).json()
 
 
+@pytest.mark.shared(books=True)
 def test_ping_and_redelivery_by_hand_go_through(engine, receiver):
     receiver.script("/", Answer(500), Answer(200))
     hook = engine.create_hook(receiver.url(), retrySchedule=["1h"])
@@ -332,6 +347,7 @@ def test_ping_and_redelivery_by_hand_go_through(engine, receiver):
 
 
 @pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.alone
 def test_what_waits_and_was_never_tried_can_be_redelivered(engine, receiver,
                                                            ordered):
     """One of many that came during the pause; after a restart, too."""
@@ -359,6 +375,7 @@ def test_what_waits_and_was_never_tried_can_be_redelivered(engine, receiver,
 
 
 @pytest.mark.settings(disable_after="3s", breaker_failures="0")
+@pytest.mark.shared(books=True)
 def test_a_pause_is_no_time_of_failing(engine, receiver):
     receiver.script("/", Answer(500))
     hook = engine.create_hook(receiver.url(),
@@ -379,6 +396,7 @@ def test_a_pause_is_no_time_of_failing(engine, receiver):
 
 # --- restarts ---
 
+@pytest.mark.alone
 def test_a_pause_outlives_stops_and_kills(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"), retrySchedule=["100ms"])
     receiver.script("/in", Answer(500), Answer(200))
@@ -402,6 +420,7 @@ def test_a_pause_outlives_stops_and_kills(engine, receiver):
     assert set(got) == {failed, *ids}
 
 
+@pytest.mark.alone
 def test_another_number_of_dispatchers_keeps_what_waits(engine, receiver):
     hooks = [engine.create_hook(receiver.url(f"/{n}"), paused=True)
              for n in range(5)]
@@ -424,6 +443,7 @@ def test_another_number_of_dispatchers_keeps_what_waits(engine, receiver):
 
 @pytest.mark.settings(retention_delivered="1s", retention_dead="1s",
                       retention_bytes="1MiB")
+@pytest.mark.shared(books=True)
 def test_retention_never_removes_what_waits(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"), paused=True)
     engine.create_hook(receiver.url("/other"))
@@ -472,6 +492,7 @@ def test_pause_and_resume_from_a_terminal(engine, receiver, posthorn):
     assert "paused" not in posthorn("hook", "resume", *place)
 
 
+@pytest.mark.alone
 def test_export_import_and_backup_carry_a_pause(engine, receiver, posthorn,
                                                 make_engine, tmp_path):
     hook = engine.create_hook(receiver.url(), name="audit", paused=True)

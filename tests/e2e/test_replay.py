@@ -11,6 +11,8 @@ import pytest
 from receiver import Answer
 from support import wait_for
 
+pytestmark = pytest.mark.shared
+
 SCHEDULE = "50ms,50ms"
 DOWN, UP = Answer(status=500), Answer(status=200)
 
@@ -63,6 +65,7 @@ def make_dead(engine, receiver, hook, count, path="/in", **event):
 
 
 @pytest.mark.smoke
+@pytest.mark.shared(books=True)
 def test_dead_letters_are_sent_again(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"), secret="s")
     ids = make_dead(engine, receiver, hook, 5)
@@ -120,7 +123,6 @@ def test_filters_choose(engine, receiver):
     assert len(dead_letters(engine, hook)) == 3
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("body,named", [
     ({"states": "dead"}, "states"), ({"state": "asleep"}, "state"),
     ({"kinds": [1]}, "kinds"), ({"code": "x"}, "code"), ({"code": 700}, "code"),
@@ -158,6 +160,7 @@ def test_an_inactive_hook_is_refused(engine, receiver):
     assert reply.status == 409 and "inactive" in reply.json()["message"]
 
 
+@pytest.mark.shared(books=True)
 def test_what_fails_again_is_tried_again_and_dies(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"))
     ids = make_dead(engine, receiver, hook, 2)
@@ -172,6 +175,7 @@ def test_what_fails_again_is_tried_again_and_dies(engine, receiver):
     assert engine.wait_settled()["dead"] == 2
 
 
+@pytest.mark.shared(books=True)
 def test_one_that_fails_once_is_delivered_by_its_retry(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"))
     make_dead(engine, receiver, hook, 1)
@@ -181,6 +185,7 @@ def test_one_that_fails_once_is_delivered_by_its_retry(engine, receiver):
     assert engine.wait_settled()["delivered"] == 1
 
 
+@pytest.mark.shared(books=True)
 def test_delivered_ones_are_sent_again_if_asked_for(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"))
     ids = engine.post_batch([{"kind": "a.b", "payload": {"n": n}}
@@ -193,6 +198,7 @@ def test_delivered_ones_are_sent_again_if_asked_for(engine, receiver):
     assert engine.wait_settled()["delivered"] == 4
 
 
+@pytest.mark.shared(books=True)
 def test_events_that_the_hook_never_got(engine, receiver):
     since = int(time.time()) - 1
     early = engine.post_batch([{"kind": "a.b", "payload": {"n": n}}
@@ -309,6 +315,7 @@ def test_live_deliveries_go_first(engine, receiver):
                       ).status == 200
 
 
+@pytest.mark.alone
 def test_it_survives_a_clean_restart(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"))
     ids = make_dead(engine, receiver, hook, 60)
@@ -321,6 +328,7 @@ def test_it_survives_a_clean_restart(engine, receiver):
     assert sorted(r.id for r in receiver.got("/in")) == sorted(ids)
 
 
+@pytest.mark.alone
 def test_it_survives_kills(engine, receiver, request):
     """Nothing is left out, and only what was in flight comes twice."""
     rounds = 12 if request.config.getoption("--long") else 4
@@ -347,6 +355,7 @@ def test_it_survives_kills(engine, receiver, request):
     assert (books["matched"], books["delivered"]) == (400, 400)
 
 
+@pytest.mark.alone
 def test_a_replay_survives_other_dispatchers(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"))
     ids = make_dead(engine, receiver, hook, 60)
@@ -359,6 +368,7 @@ def test_a_replay_survives_other_dispatchers(engine, receiver):
     assert sorted(r.id for r in receiver.got("/in")) == sorted(ids)
 
 
+@pytest.mark.shared(books=True)
 def test_an_ordered_hook_is_replayed(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"), ordered=True)
     ids = make_dead(engine, receiver, hook, 4)
@@ -369,6 +379,7 @@ def test_an_ordered_hook_is_replayed(engine, receiver):
     assert engine.wait_settled()["delivered"] == 4
 
 
+@pytest.mark.shared(books=True)
 def test_a_deleted_hook_ends_its_replays(engine, receiver):
     hook = engine.create_hook(receiver.url("/in"))
     make_dead(engine, receiver, hook, 50)
