@@ -90,7 +90,7 @@ static struct str *copy_list(const struct str *list, size_t n,
     return copy;
 }
 
-#define HOOK_TEXTS 12
+#define HOOK_TEXTS 13
 
 // All but the lists.
 static void texts_of(struct hook *h, struct str *texts[HOOK_TEXTS])
@@ -102,6 +102,7 @@ static void texts_of(struct hook *h, struct str *texts[HOOK_TEXTS])
         &h->secret,           &h->client_cert,
         &h->client_key,       &h->policy.retry_schedule,
         &h->policy.order_key, &h->filter_order,
+        &h->pattern,
     };
 
     memcpy(texts, all, sizeof(all));

@@ -99,6 +99,8 @@ struct hook {
     // filter, or FILTER_IS_KIND for the next of the kinds. Those that are not
     // listed follow, filters first; empty: the order is not known.
     struct str filter_order;
+    struct str
+        pattern; // what events must be, besides: JSON (pattern.h); or empty
     struct str *headers; // extra request headers: name, value, name, value …
     size_t n_headers;    // strings: twice the headers; at most HOOK_LIST_MAX
     uint64_t

@@ -72,6 +72,7 @@ static const struct member hook_tail[] = {
     MEMBER_SINCE(struct hook, filter_order, 5),
     MEMBER_SINCE(struct hook, lower_headers, 6),
     MEMBER_SINCE(struct hook, secret_at_ms, 7),
+    MEMBER_SINCE(struct hook, pattern, 8),
 };
 
 // The names of the headers are in the record unsealed.

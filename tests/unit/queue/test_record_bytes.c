@@ -196,6 +196,7 @@ static void put_hook(struct buf *out)
                             .is_operator = true,
                             .lower_headers = true,
                             .secret_at_ms = 1790000000001,
+                            .pattern = STR("{}"),
                             .disabled_at_ms = 1,
                             .created_at_ms = 2,
                             .updated_at_ms = -3 };
