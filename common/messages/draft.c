@@ -18,6 +18,7 @@ static const struct member draft_members[] = {
     DRAFT(is_operator),
     DRAFT(filters),
     DRAFT(groups),
+    DRAFT(pattern),
     MEMBER_MAX(struct hook, disabled, HOOK_FAILING),
 };
 

@@ -18,6 +18,7 @@
 #include "common/base/mem.h"
 #include "common/model/event_kinds.h"
 #include "common/model/operator.h"
+#include "engine/delivery/org_paths.h"
 #include "engine/delivery/word_tree.h"
 
 // Bits above those of the filters; only in memory.
@@ -68,7 +69,9 @@ struct entry {
     void *runtime;
     struct position from;
     struct scope *scope;
-    size_t bits_at; // index into the scope's bits, or NOWHERE
+    struct pattern *pattern; // owned; NULL: none
+    struct paths *paths;     // that it is bound to
+    size_t bits_at;          // index into the scope's bits, or NOWHERE
     size_t n_memberships;
     struct membership memberships[];
 };
@@ -79,6 +82,8 @@ struct match_index {
     struct hash_map hooks;
     struct hash_map scopes;
     struct hash_map kinds;
+    struct org_paths paths;
+    uint64_t revision; // counts changes, so of `paths`, too
     uint64_t group_filters[GROUPS];
     uint64_t level_filters[LEVEL_PROJECT + 1]; // by enum hook_level
     uint64_t known_filters;
@@ -335,15 +340,21 @@ static bool is_stranger(const struct hook *hook)
     return operator_is_org(hook->scope.org) && !hook->is_operator;
 }
 
-void match_index_put(struct match_index *idx, const struct hook *hook,
+bool match_index_put(struct match_index *idx, const struct hook *hook,
                      void *runtime)
 {
+    struct pattern *pattern = NULL;
     struct entry *entry;
     uint64_t bits;
 
     match_index_remove(idx, hook->no);
-    if (!hook->active || is_stranger(hook))
-        return;
+    if (hook->pattern.n_bytes > 0 &&
+        pattern_compile(hook->pattern, &pattern, NULL) != OK)
+        return false;
+    if (!hook->active || is_stranger(hook)) {
+        pattern_free(pattern);
+        return true;
+    }
     entry =
         xcalloc(1, sizeof(*entry) + hook->n_kinds * sizeof(struct membership));
     entry->no = hook->no;
@@ -351,11 +362,18 @@ void match_index_put(struct match_index *idx, const struct hook *hook,
     entry->from = hook->from;
     entry->scope = scope_take(idx, &hook->scope);
     entry->bits_at = NOWHERE;
+    entry->pattern = pattern;
+    if (pattern != NULL) {
+        entry->paths = org_paths_bind(&idx->paths, hook->scope.dialect,
+                                      hook->scope.org, pattern);
+        idx->revision++;
+    }
     hash_map_add(&idx->hooks, &entry->node, hook->no);
     bits = bits_of(idx, hook);
     if (bits != 0)
         bits_add(entry->scope, entry, bits);
     add_kinds(idx, entry, hook);
+    return true;
 }
 
 void match_index_remove(struct match_index *idx, uint64_t hook_id)
@@ -368,6 +386,12 @@ void match_index_remove(struct match_index *idx, uint64_t hook_id)
     for (size_t i = 0; i < entry->n_memberships; i++)
         kind_del(idx, &entry->memberships[i]);
     hash_map_remove(&idx->hooks, &entry->node);
+    if (entry->pattern != NULL) {
+        org_paths_unbind(&idx->paths, entry->scope->key.dialect,
+                         entry->scope->key.org, entry->pattern);
+        pattern_free(entry->pattern);
+        idx->revision++;
+    }
     scope_drop(idx, entry->scope);
     free(entry);
 }
@@ -407,6 +431,7 @@ void match_index_free(struct match_index *idx)
     hash_map_clear(&idx->hooks);
     hash_map_clear(&idx->scopes);
     hash_map_clear(&idx->kinds);
+    org_paths_clear(&idx->paths);
     free(idx);
 }
 
@@ -508,14 +533,51 @@ size_t match_event(const struct match_index *idx, const struct event *event,
     return search.n_found;
 }
 
-static void ignore_match(void *data, uint64_t hook_id, void *runtime)
+// --- patterns ---
+
+bool match_holds(const struct match_index *idx, uint64_t hook_id,
+                 struct event_facts *event)
 {
-    (void)data;
-    (void)hook_id;
-    (void)runtime;
+    const struct entry *entry = entry_find(idx, hook_id);
+
+    if (entry == NULL || entry->pattern == NULL)
+        return entry != NULL;
+    return pattern_holds(entry->pattern,
+                         event_facts_at(event, entry->paths, idx->revision));
 }
 
-bool match_wants(const struct match_index *idx, const struct event *event)
+void match_explain(const struct match_index *idx, uint64_t hook_id,
+                   struct event_facts *event, struct buf *out)
 {
-    return match_event(idx, event, ignore_match, NULL) > 0;
+    const struct entry *entry = entry_find(idx, hook_id);
+
+    if (entry == NULL || match_holds(idx, hook_id, event))
+        return;
+    pattern_explain(entry->pattern,
+                    event_facts_at(event, entry->paths, idx->revision), out);
+}
+
+struct wanting {
+    const struct match_index *idx;
+    struct event_facts *facts;
+    bool is_wanted;
+};
+
+static void on_found(void *data, uint64_t hook_id, void *runtime)
+{
+    struct wanting *w = data;
+
+    (void)runtime;
+    w->is_wanted = w->is_wanted || match_holds(w->idx, hook_id, w->facts);
+}
+
+bool match_wants(const struct match_index *idx, const struct event *event,
+                 struct event_facts *facts)
+{
+    struct wanting w = { .idx = idx, .facts = facts };
+
+    event_facts_begin(facts, event);
+    match_event(idx, event, on_found, &w);
+    event_facts_end(facts);
+    return w.is_wanted;
 }

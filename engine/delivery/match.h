@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/delivery/event_facts.h"
 #include "queue/queue.h"
 
 struct match_index; // opaque
@@ -19,9 +20,10 @@ struct match_index *match_index_new(void);
 void match_index_free(struct match_index *idx); // NULL is fine
 
 // Inserts the hook, or replaces the one with its number. Copies what it needs
-// of `hook`; `runtime` comes back with each match.
-void match_index_put(struct match_index *idx, const struct hook *hook,
-                     void *runtime);
+// of `hook`; `runtime` comes back with each match. False: its pattern, which was valid
+// when it was stored, is not valid any more; the hook is not in the index.
+MUST_CHECK bool match_index_put(struct match_index *idx,
+                                const struct hook *hook, void *runtime);
 
 // Does nothing if there is no hook with this number.
 void match_index_remove(struct match_index *idx, uint64_t hook_id);
@@ -40,10 +42,22 @@ typedef void (*match_visit)(void *data, uint64_t hook_id, void *runtime);
 // engine's own: it gets these only if it is a hook of the operator (operator.h), whose
 // organization has no other events.
 // Akinon's hooks are matched by their kinds alone, and by equality.
+// Patterns are not compared: for each hook that is found, match_holds() says the rest.
 size_t match_event(const struct match_index *idx, const struct event *event,
                    match_visit visit, void *data);
 
-// Whether any hook of the index wants the event.
-bool match_wants(const struct match_index *idx, const struct event *event);
+// Whether the hook's pattern holds for the event, whose values are collected when the
+// first pattern needs them. True for a hook without a pattern; false for one that is not
+// in the index.
+bool match_holds(const struct match_index *idx, uint64_t hook_id,
+                 struct event_facts *event);
+
+// Appends why the hook's pattern does not hold; nothing if it holds.
+void match_explain(const struct match_index *idx, uint64_t hook_id,
+                   struct event_facts *event, struct buf *out);
+
+// Whether any hook of the index wants the event, and its pattern holds.
+bool match_wants(const struct match_index *idx, const struct event *event,
+                 struct event_facts *facts);
 
 #endif

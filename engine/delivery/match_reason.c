@@ -10,19 +10,11 @@
 #include "common/model/operator.h"
 #include "engine/delivery/match.h"
 
-// Whether the hook would want the event if it had always existed and been active.
-static bool wants(const struct hook *hook, const struct event *event)
+static void ignore_match(void *data, uint64_t hook_id, void *runtime)
 {
-    struct match_index *index = match_index_new();
-    struct hook always = *hook;
-    bool is_wanted;
-
-    always.active = true;
-    always.from = position_start;
-    match_index_put(index, &always, NULL);
-    is_wanted = match_wants(index, event);
-    match_index_free(index);
-    return is_wanted;
+    (void)data;
+    (void)hook_id;
+    (void)runtime;
 }
 
 static void put_filters(uint64_t bits, struct buf *out)
@@ -80,15 +72,44 @@ static const char *put_filter_reason(const struct hook *hook,
     return "filters";
 }
 
-const char *match_put_reason(const struct hook *hook, const struct event *event,
+// Appends why the hook would not want the event if it had always existed and been active;
+// nothing if it would. Returns a word for it, or NULL.
+static const char *put_match_reason(const struct hook *hook,
+                                    struct event_facts *facts, struct buf *out)
+{
+    struct match_index *index = match_index_new();
+    struct hook always = *hook;
+    const char *code = NULL;
+
+    always.active = true;
+    always.from = position_start;
+    if (!match_index_put(index, &always, NULL)) {
+        buf_puts(out, "its pattern is not valid any more");
+        code = "pattern";
+    } else if (match_event(index, facts->event, ignore_match, NULL) == 0) {
+        code = put_filter_reason(hook, facts->event, out);
+    } else if (!match_holds(index, hook->no, facts)) {
+        match_explain(index, hook->no, facts, out);
+        code = "pattern";
+    }
+    match_index_free(index);
+    event_facts_forget_paths(facts); // they were the index's
+    return code;
+}
+
+const char *match_put_reason(const struct hook *hook, struct event_facts *facts,
                              bool is_stored, struct buf *out)
 {
+    const struct event *event = facts->event;
+    const char *code;
+
     if (!hook_scope_holds(&hook->scope, event)) {
         put_scope_reason(&hook->scope, event, out);
         return "place";
     }
-    if (!wants(hook, event))
-        return put_filter_reason(hook, event, out);
+    code = put_match_reason(hook, facts, out);
+    if (code != NULL)
+        return code;
     if (hook->disabled == HOOK_GONE) {
         buf_puts(out,
                  "the webhook was switched off: its receiver answered 410");

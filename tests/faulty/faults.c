@@ -39,9 +39,9 @@ size_t __real_match_event(const struct match_index *index,
 size_t __wrap_match_event(const struct match_index *index,
                           const struct event *event, match_visit visit,
                           void *data);
-void __real_match_index_put(struct match_index *index, const struct hook *hook,
+bool __real_match_index_put(struct match_index *index, const struct hook *hook,
                             void *runtime);
-void __wrap_match_index_put(struct match_index *index, const struct hook *hook,
+bool __wrap_match_index_put(struct match_index *index, const struct hook *hook,
                             void *runtime);
 enum err __real_render(struct renderer *r, const struct hook *hook,
                        const struct event *event, struct rendered *out);
@@ -127,11 +127,11 @@ size_t __wrap_match_event(const struct match_index *index,
     return __real_match_event(index, event, visit, data);
 }
 
-void __wrap_match_index_put(struct match_index *index, const struct hook *hook,
+bool __wrap_match_index_put(struct match_index *index, const struct hook *hook,
                             void *runtime)
 {
     die_if(has(hook->display_name, "crash hook"));
-    __real_match_index_put(index, hook, runtime);
+    return __real_match_index_put(index, hook, runtime);
 }
 
 enum err __wrap_render(struct renderer *r, const struct hook *hook,

@@ -90,7 +90,7 @@ static void put(struct match_index *idx, struct str *input)
                           ? kinds[choice % N(kinds)]
                           : patterns[choice % N(patterns)];
     }
-    match_index_put(idx, &s->hook, s);
+    CHECK(match_index_put(idx, &s->hook, s));
 }
 
 static bool is_of_scope(const struct hook_scope *scope, const struct event *e)

@@ -4,8 +4,10 @@
 // Happy path: the hooks that want the event are found at once, a bit set at a time. If
 // there are few, their deliveries are made at once, too. If there are many, the event
 // is kept, and each turn of the loop makes as many deliveries as a slice allows; these
-// are sent meanwhile. The payload is parsed once, when the first ordered hook needs its
-// ordering key.
+// are sent meanwhile. The payload is parsed once, when the first pattern looks at it, or
+// the first ordered hook needs its ordering key.
+//
+// Patterns are compared before deliveries are made, in slices, too.
 //
 // A hook that was deleted or switched off after the match gets no delivery.
 
@@ -15,7 +17,6 @@
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/mem.h"
-#include "common/encoding/json.h"
 #include "common/model/delivery.h"
 #include "common/model/event.h"
 #include "common/process/blame.h"
@@ -24,6 +25,7 @@
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/loop/core.h"
 #include "engine/dispatcher/loop/dispatcher.h"
+#include "engine/dispatcher/loop/slice.h"
 #include "engine/dispatcher/record/commit.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_state.h"
@@ -35,20 +37,21 @@
 // An event with more deliveries than this is made in slices; a slice looks at the clock
 // each time it has made this many.
 #define AT_ONCE 128
+// A pattern may take as long as several deliveries.
+#define COMPARED_AT_ONCE 16
 
 // --- one delivery ---
 
 static uint64_t ordering_key(struct fan *fan, const struct hook_state *f)
 {
+    const struct json_value *payload;
+
     if (!hook_needs_ordering_key(f))
         return 0;
-    if (!fan->is_parsed && json_parse(fan->event.payload, &json_no_limits,
-                                      &fan->payload, NULL) != OK)
-        fan->payload = NULL;
-    fan->is_parsed = true;
-    return fan->payload != NULL ? order_key_of(hook_record(f)->policy.order_key,
-                                               json_root(fan->payload))
-                                : 0;
+    payload = event_facts_payload(&fan->facts);
+    return payload != NULL
+               ? order_key_of(hook_record(f)->policy.order_key, payload)
+               : 0;
 }
 
 static void make(struct dispatcher *d, struct hook_state *f)
@@ -93,11 +96,32 @@ static void on_match(void *data, uint64_t hook_id, void *runtime)
 {
     struct fan *fan = data;
 
-    if (fan->n == fan->room) {
+    if (fan->n_found == fan->room) {
         fan->room = fan->room > 0 ? fan->room * 2 : AT_ONCE;
         fan->hooks = xrealloc(fan->hooks, fan->room * sizeof(*fan->hooks));
     }
-    fan->hooks[fan->n++] = (struct wanting){ hook_id, runtime };
+    fan->hooks[fan->n_found++] = (struct wanting){ hook_id, runtime };
+    fan->has_patterns |= hook_record(runtime)->pattern.n_bytes > 0;
+}
+
+// Keeps the hooks whose patterns hold, as many as the time allows, but at least one.
+// True: all are compared.
+static bool compare(struct dispatcher *d, int64_t until_us)
+{
+    struct fan *fan = d->fan;
+
+    if (!fan->has_patterns)
+        fan->n = fan->n_compared = fan->n_found;
+    while (fan->n_compared < fan->n_found) {
+        struct wanting wanting = fan->hooks[fan->n_compared++];
+
+        if (match_holds(d->index, wanting.hook_id, &fan->facts))
+            fan->hooks[fan->n++] = wanting;
+        if (fan->n_compared % COMPARED_AT_ONCE == 0 &&
+            clock_mono_us() >= until_us)
+            break;
+    }
+    return fan->n_compared == fan->n_found;
 }
 
 static void make_later(struct dispatcher *d)
@@ -112,10 +136,7 @@ static void make_later(struct dispatcher *d)
 
 static void end(struct fan *fan)
 {
-    if (fan->payload != NULL)
-        json_free(fan->payload);
-    fan->payload = NULL;
-    fan->is_parsed = false;
+    event_facts_end(&fan->facts);
     fan->is_open = false;
     arena_clear(&fan->arena);
 }
@@ -124,16 +145,19 @@ bool fan_begin(struct dispatcher *d, const struct event *event)
 {
     struct fan *fan = d->fan;
 
-    fan->n = 0;
-    fan->i = 0;
+    fan->n_found = fan->n_compared = fan->n = fan->i = 0;
+    fan->has_patterns = false;
     fan->event = *event;
     match_event(d->index, event, on_match, fan);
-    fan->gives_rows = fan->n > AT_ONCE;
-    if (fan->gives_rows) {
+    event_facts_begin(&fan->facts, &fan->event);
+    if (!compare(d, slice_end_us(clock_mono_us())) || fan->n > AT_ONCE) {
+        event_facts_end(&fan->facts); // it points into the log
         fan->event = event_copy(&fan->arena, event);
+        event_facts_begin(&fan->facts, &fan->event);
         fan->is_open = true;
         return false;
     }
+    fan->gives_rows = false;
     for (; fan->i < fan->n; fan->i++)
         make(d, fan->hooks[fan->i].hook);
     end(fan);
@@ -146,6 +170,11 @@ bool fan_run(struct dispatcher *d, int64_t until_us)
     struct blamed before =
         blame_begin(BLAME_EVENT, 0, get_be64(fan->event.position.bytes));
 
+    if (!compare(d, until_us)) {
+        blame_end(before);
+        return false;
+    }
+    fan->gives_rows = fan->n > AT_ONCE;
     do {
         for (size_t k = 0; k < AT_ONCE && fan->i < fan->n; k++)
             make_later(d);

@@ -9,7 +9,7 @@
 #define ENGINE_DISPATCHER_DELIVER_FAN_H
 
 #include "common/base/arena.h"
-#include "common/encoding/json.h"
+#include "engine/delivery/event_facts.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 
 struct wanting {
@@ -22,12 +22,14 @@ struct fan {
     bool is_open;
     struct arena arena; // holds the event's texts
     struct event event;
-    struct json *payload; // NULL: not parsed yet, or not valid
-    bool is_parsed;
-    struct wanting *hooks; // that want it; owned
-    size_t n, room, i;     // those before i are done
-    uint64_t n_made;       // deliveries
-    bool gives_rows;       // each delivery gets its row at once: there are many
+    struct event_facts facts;
+    // The hooks whose filters want it; owned. Those from n on are not compared by their
+    // patterns yet; deliveries are made when all are compared, of those before i.
+    struct wanting *hooks;
+    size_t n_found, n_compared, n, room, i;
+    bool has_patterns;
+    uint64_t n_made; // deliveries
+    bool gives_rows; // each delivery gets its row at once: there are many
 };
 
 void fan_init(struct dispatcher *d);

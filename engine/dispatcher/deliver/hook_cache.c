@@ -167,7 +167,11 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
                  " gets nothing until it is changed",
                  "%s", hook_log(hook));
     }
-    match_index_put(d->index, hook_record(f), f);
+    if (!match_index_put(d->index, hook_record(f), f)) {
+        log_warn("the pattern of a hook is not valid any more; the hook gets "
+                 "nothing until it is changed",
+                 "%s", hook_log(hook));
+    }
     // The end of a pause is treated like being switched on: failures count anew.
     health_on_hook(d, f,
                    !is_known || (was_active && (!was_paused || hook->paused)));

@@ -133,6 +133,7 @@ void replay_leave(struct replay_holder **place)
 void running_slim(struct running *r)
 {
     match_index_free(r->index);
+    event_facts_clear(&r->facts);
     r->index = NULL;
     free(r->pending.at);
     r->pending = (struct number_set){ .at = NULL };

@@ -4,6 +4,7 @@
 #ifndef ENGINE_DISPATCHER_RECORD_REPLAY_PROGRESS_H
 #define ENGINE_DISPATCHER_RECORD_REPLAY_PROGRESS_H
 
+#include "engine/delivery/event_facts.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 
 #define REPLAY_AHEAD    64 // candidates that are read ahead
@@ -50,6 +51,7 @@ struct running {
     uint64_t n_gone; // the payload was removed
     // For a replay of events that the hook never got:
     struct match_index *index;  // of this hook alone
+    struct event_facts facts;   // of the event that is looked at
     struct number_set pending;  // deliveries that wait for their first attempt
     struct due_row pending_row; // the last one that was read
     bool are_pending_read;

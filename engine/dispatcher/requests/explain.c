@@ -28,6 +28,7 @@
 #include "common/model/event_kinds.h"
 #include "common/model/hook.h"
 #include "common/process/role.h"
+#include "engine/delivery/event_facts.h"
 #include "engine/delivery/match_reason.h"
 #include "engine/delivery/request_body.h"
 #include "engine/delivery/request_headers.h"
@@ -54,6 +55,7 @@ struct explaining {
     bool is_stored; // the event is in the log, so it has a time of acceptance
     bool is_read;   // `event` is set
     struct event event;
+    struct event_facts facts;
     size_t at;               // bytes of query.text that are done
     size_t requests_at_most; // bytes of the answer, an array of hooks
     bool are_requests_over;  // there was no room for a request
@@ -151,7 +153,7 @@ static void put_hook(struct explaining *x, const struct hook *hook)
     struct buf reason;
 
     buf_init(&reason, 0);
-    code = match_put_reason(hook, &x->event, x->is_stored, &reason);
+    code = match_put_reason(hook, &x->facts, x->is_stored, &reason);
     json_open_object(w, NULL);
     json_put_str(w, "hookName", hook->name);
     json_put_given(w, "displayName", hook->display_name);
@@ -243,6 +245,7 @@ static bool read_or_refuse(struct explaining *x)
         respond(x, err, buf_str(&why));
     buf_clear(&why);
     x->is_read = true;
+    event_facts_begin(&x->facts, &x->event);
     return err == OK;
 }
 
@@ -288,6 +291,7 @@ static void explaining_free(struct sliced *s)
 
     buf_clear(&x->request);
     buf_clear(&x->text);
+    event_facts_clear(&x->facts);
     arena_clear(&x->arena);
     free(x);
 }
@@ -331,6 +335,7 @@ struct judging {
     struct arena arena; // holds what the query and the hook point to
     uint64_t no;        // of the query
     struct hook hook;
+    struct event_facts facts;
     struct str positions; // 8 bytes each
     size_t at;            // bytes of them that are done
     struct buf text;
@@ -343,7 +348,9 @@ static bool judge_event(void *data, const struct event *event)
     struct buf reason;
 
     buf_init(&reason, 0);
-    match_put_reason(&j->hook, event, true, &reason);
+    event_facts_begin(&j->facts, event);
+    match_put_reason(&j->hook, &j->facts, true, &reason);
+    event_facts_end(&j->facts); // it points into the log
     if (reason.n_bytes == 0) {
         json_put_null(&j->json, NULL);
     } else {
@@ -386,6 +393,7 @@ static void judging_free(struct sliced *s)
     struct judging *j = (struct judging *)s;
 
     buf_clear(&j->text);
+    event_facts_clear(&j->facts);
     arena_clear(&j->arena);
     free(j);
 }

@@ -257,7 +257,7 @@ static bool on_event(void *data, const struct event *event)
         return true;
     if (!history_wants_kind(&r->record.filter, event->kind))
         return true;
-    if (match_wants(r->index, event) && !set_has(&r->pending, no) &&
+    if (match_wants(r->index, event, &r->facts) && !set_has(&r->pending, no) &&
         delivery_find(&reading->d->schedule, r->record.hook_id,
                       event->position) == NULL &&
         !was_attempted(reading, event->position)) {
@@ -310,7 +310,8 @@ static void make_index(struct running *r, const struct hook_state *f)
     hook.from = position_start;
     hook.active = true;
     r->index = match_index_new();
-    match_index_put(r->index, &hook, NULL);
+    // Without a valid pattern the hook wants nothing.
+    (void)!match_index_put(r->index, &hook, NULL);
 }
 
 static void read_log(struct reading *reading)

@@ -55,7 +55,7 @@ static void assert_matches(const struct match_index *idx,
 
 static void put(struct match_index *idx, const struct hook *hook)
 {
-    match_index_put(idx, hook, &runtimes[hook->no]);
+    assert_true(match_index_put(idx, hook, &runtimes[hook->no]));
 }
 
 static struct hook_scope org_of(const char *org)

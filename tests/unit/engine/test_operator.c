@@ -41,7 +41,7 @@ static void put(struct match_index *idx, uint64_t no, const char *org,
                                .kinds = kinds,
                                .n_kinds = kinds[0].n_bytes > 0 };
 
-    match_index_put(idx, &hook, NULL);
+    assert_true(match_index_put(idx, &hook, NULL));
 }
 
 static void the_operators_events_reach_the_operators_hooks_only(void **state)
