@@ -334,7 +334,7 @@ static void add_all(struct changes *ch)
         "displayName", "payloadUrl",    "active",  "paused",        "format",
         "filters",     "groups",        "headers", "secretHeaders", "ordered",
         "orderKey",    "retrySchedule", "timeout", "maxInFlight",   "rateLimit",
-        "disabled",    "headerCase",
+        "disabled",    "headerCase",    "pattern",
     };
 
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "api/json/pattern_json.h"
 #include "common/base/clock.h"
 #include "common/config/config_types.h"
 #include "common/encoding/crypto.h"
@@ -396,6 +397,8 @@ enum err policy_merge(const struct validation *validation,
         err = merge_paused(validation, body, hook);
     if (err == OK)
         err = merge_certificate(validation, body, hook);
+    if (err == OK)
+        err = pattern_merge(validation, body, hook);
     return err;
 }
 
@@ -458,6 +461,7 @@ void policy_print(const struct hook *hook, struct json_writer *w)
         json_put_bool(w, "paused", true);
     if (hook->client_cert.n_bytes > 0)
         json_put_bool(w, "hasClientCertificate", true);
+    pattern_print(hook, w);
     if (hook->disabled != HOOK_NOT_DISABLED)
         print_disabled(hook, w);
 }

@@ -3,7 +3,7 @@
 //
 // Both APIs accept these members besides their own, all optional: retrySchedule,
 // timeout, maxInFlight, rateLimit, ordered, orderKey, headerCase, paused, clientCertificate,
-// clientKey. An absent member changes nothing; null means that the settings apply.
+// clientKey, pattern (pattern_json.h). An absent member changes nothing; null means that the settings apply.
 // Pure.
 
 #ifndef API_JSON_DELIVERY_POLICY_JSON_H

@@ -90,6 +90,7 @@ FIELDS = [
     ({"headerCase": "UPPER"}, "headerCase"), ({"paused": "no"}, "paused"),
     ({"clientCertificate": "x", "clientKey": "y"}, "clientCertificate"),
     ({"clientCertificate": "x"}, "clientKey"), ({"clientKey": "y"}, "clientKey"),
+    ({"pattern": {"a": [1]}}, "pattern"), ({"pattern": []}, "pattern"),
     ({"organizationName": "other"}, "organizationName"),
 ]
 

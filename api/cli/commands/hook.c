@@ -29,7 +29,8 @@ enum field_type {
     FIELD_NUMBER,
     FIELD_BOOL, // yes or no
     FIELD_RATE, // "20" or "20:40": a second, and at once
-    FIELD_HEADER
+    FIELD_HEADER,
+    FIELD_JSON // "{…}", or "@FILE"
 };
 
 static const struct field {
@@ -56,6 +57,7 @@ static const struct field {
     { "ordered", "ordered", "ordered", FIELD_BOOL },
     { "order-key", "orderKey", "orderKey", FIELD_TEXT },
     { "header-case", "headerCase", "headerCase", FIELD_TEXT },
+    { "pattern", "pattern", "pattern", FIELD_JSON },
     { "client-certificate", "clientCertificate", "clientCertificate",
       FIELD_FILE },
     { "client-key", "clientKey", "clientKey", FIELD_FILE },
@@ -86,6 +88,36 @@ static enum err put_file(const struct options *o, const char *member,
         json_put_str(w, member, buf_str(&text));
     buf_clear(&text);
     return is_good ? OK : ERR_INVALID;
+}
+
+static enum err put_json(const struct options *o, const struct field *field,
+                         const char *member, const char *value,
+                         struct json_writer *w)
+{
+    struct json *json = NULL;
+    struct buf text;
+    struct buf why;
+    enum err err = OK;
+
+    buf_init(&text, 0);
+    buf_init(&why, 0);
+    if (value[0] != '@') {
+        buf_puts(&text, value);
+    } else if (!client_read_file(o->args->command, value + 1, &text)) {
+        err = ERR_INVALID;
+    }
+    if (err == OK &&
+        json_parse(buf_str(&text), &json_default_limits, &json, &why) != OK) {
+        command_failed(o->args->command, "--%s is not JSON: %s", field->option,
+                       buf_cstr(&why));
+        err = ERR_INVALID;
+    }
+    if (err == OK)
+        json_put_raw(w, member, buf_str(&text));
+    json_free(json);
+    buf_clear(&text);
+    buf_clear(&why);
+    return err;
 }
 
 static void put_list(const char *member, const char *text,
@@ -193,6 +225,8 @@ static enum err put_value(const struct options *o, const struct field *field,
         break;
     case FIELD_HEADER:
         return put_headers(o, member, w);
+    case FIELD_JSON:
+        return put_json(o, field, member, value, w);
     }
     return OK;
 }

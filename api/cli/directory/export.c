@@ -393,7 +393,7 @@ static char *before_of(const struct buf *before)
 {
     static const char *const members[] = {
         "retrySchedule", "timeout", "maxInFlight",   "rateLimit",  "ordered",
-        "orderKey",      "paused",  "secretHeaders", "headerCase",
+        "orderKey",      "paused",  "secretHeaders", "headerCase", "pattern",
     };
     struct json *json = NULL;
     struct buf out;
