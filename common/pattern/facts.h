@@ -52,7 +52,9 @@ struct element {
     uint32_t array;
     uint32_t stamp; // of the comparison
     uint64_t has;   // fields with a value in it
-    uint64_t got;   // fields that hold in it
+    uint64_t
+        holds; // fields of which a value holds that is in no element within it
+    uint64_t got;   // of the set that is compared: those that hold in it
     uint64_t found; // those of them that hold by a value
 };
 

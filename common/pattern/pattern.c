@@ -72,8 +72,9 @@ struct known {
     uint64_t looked; // fields that were looked at
     uint64_t holds;  // of these: alone
     uint64_t
-        in_array;   // of these: only by values in arrays, or absent from them
-    uint64_t found; // of these: by values
+        in_array;    // of these: only by values in arrays, or absent from them
+    uint64_t found;  // of these: by values
+    uint64_t spread; // fields whose elements are noted
 };
 
 static void look(const struct pattern *p, struct facts *facts, size_t i,
@@ -136,7 +137,7 @@ static struct element *element_of(struct facts *facts, uint32_t i)
 
     if (e->stamp != facts->compare_stamp) {
         e->stamp = facts->compare_stamp;
-        e->has = e->got = e->found = 0;
+        e->has = e->holds = 0;
     }
     return e;
 }
@@ -165,10 +166,8 @@ static void spread(const struct pattern *p, struct facts *facts, size_t i)
         struct element *e = element_of(facts, value->element);
         uint32_t around = value->element;
 
-        if (field_holds(p, f, value)) {
-            e->got |= bit(i);
-            e->found |= bit(i);
-        }
+        if (field_holds(p, f, value))
+            e->holds |= bit(i);
         while ((e->has & bit(i)) == 0) {
             e->has |= bit(i);
             if (around == 0)
@@ -180,14 +179,16 @@ static void spread(const struct pattern *p, struct facts *facts, size_t i)
     }
 }
 
-// Hands on what holds in an element to the element around its array, if all fields hold
-// that have values in the array. The first of them must have been found: only then is
-// the element the one that later fields may be absent from.
-static void hand_on(struct facts *facts, uint32_t i, uint64_t absent)
+// Hands on what holds in an element to the element around its array, if all fields of
+// the set hold that have values in the array. The first of them must have been found: only
+// then is the element the one that later fields may be absent from.
+static void hand_on(struct facts *facts, uint32_t i, uint64_t set,
+                    uint64_t absent)
 {
-    struct element *e = element_of(facts, i);
+    const struct element *e = &facts->elements[i];
     struct element *around = element_of(facts, e->parent);
-    uint64_t needed = array_of(facts, e->array)->has & ~around->got;
+    uint64_t has = array_of(facts, e->array)->has & set;
+    uint64_t needed = has & ~around->got;
     uint64_t got = e->got | (absent & ~e->has);
 
     if ((needed & ~got) != 0 || (lowest(needed) & ~e->found) != 0)
@@ -196,28 +197,45 @@ static void hand_on(struct facts *facts, uint32_t i, uint64_t absent)
     around->found |= lowest(needed);
 }
 
-// Whether the fields of the set, which all have values in arrays and hold alone, hold
-// together.
-static bool hold_together(const struct pattern *p, struct facts *facts,
-                          uint64_t set)
+// Where the fields of the set have values, and where they hold, is noted once for all
+// sets of a pattern. Returns those that may be absent.
+static uint64_t spread_all(const struct pattern *p, struct facts *facts,
+                           uint64_t set, struct known *known)
 {
-    const struct element *all;
     uint64_t absent = 0;
 
-    facts->compare_stamp++;
+    if (known->spread == 0)
+        facts->compare_stamp++;
     for (uint64_t left = set; left != 0; left &= left - 1) {
         size_t i = (size_t)__builtin_ctzll(left);
         const struct slot *slot = facts_at(facts, p->fields[i].node);
 
-        spread(p, facts, i);
+        if ((known->spread & bit(i)) == 0)
+            spread(p, facts, i);
         if (p->fields[i].may_be_absent && slot->n == slot->n_seen)
             absent |= bit(i);
     }
+    known->spread |= set;
+    return absent;
+}
+
+// Whether the fields of the set, which all have values in arrays and hold alone, hold
+// together.
+static bool hold_together(const struct pattern *p, struct facts *facts,
+                          uint64_t set, struct known *known)
+{
+    uint64_t absent = spread_all(p, facts, set, known);
+    const struct element *all = element_of(facts, 0);
+
+    for (uint32_t i = 0; i < facts->n_elements; i++) {
+        struct element *e = &facts->elements[i];
+
+        e->got = e->found = e->holds & set;
+    }
     for (uint32_t i = facts->n_elements - 1; i > 0; i--) {
         if (facts->elements[i].stamp == facts->compare_stamp)
-            hand_on(facts, i, absent);
+            hand_on(facts, i, set, absent);
     }
-    all = element_of(facts, 0);
     return (set & ~(all->got | (absent & ~all->has))) == 0;
 }
 
@@ -232,7 +250,7 @@ static bool choice_holds(const struct pattern *p, struct facts *facts,
     together = set & known->in_array;
     if ((together & (together - 1)) == 0 && (together & ~known->found) == 0)
         return true;
-    return hold_together(p, facts, together);
+    return hold_together(p, facts, together, known);
 }
 
 bool pattern_holds(const struct pattern *p, struct facts *facts)

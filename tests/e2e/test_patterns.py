@@ -10,7 +10,7 @@ import pytest
 
 from engine import BINARY
 
-pytestmark = pytest.mark.shared
+pytestmark = pytest.mark.shared(books=True)
 AKINON = ("/organizations/5f0c1a2b3c4d5e6f70819203/projects/63ea10b94a472e003305232b")
 
 
