@@ -117,6 +117,7 @@ def test_explain_names_the_leaf_that_failed(engine, receiver):
         answer = engine.api("POST", f"/api/orgs/{org}/explain", {"kind": kind, "payload": payload}).json()
         [row] = answer["hooks"] if isinstance(answer, dict) else answer
         assert row["matches"] == (row["reason"] is None) == (row.get("request") is not None)
+        assert (row.get("reasonCode") == "pattern") == ("its pattern does not hold" in (row["reason"] or ""))
         return row["reason"]
 
     assert reason("order.created", {"total": 101, "country": "AT"}) is None
