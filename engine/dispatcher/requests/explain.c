@@ -416,11 +416,13 @@ enum err explain_draft_start(struct dispatcher *d, const struct query *query)
     err =
         draft_unpack(arena_copy(&j->arena, query->event), &j->arena, &j->hook);
     if (err == OK && (query->text.n_bytes % 8 != 0 ||
-                      query->text.n_bytes > 8 * DRAFT_EVENTS_MAX))
+                      query->text.n_bytes / 8 > DRAFT_EVENTS_MAX)) {
         err = ERR_CORRUPT;
-    if (err == OK)
+    }
+    if (err == OK) {
         err = org_number(d->hooks, (enum dialect)query->dialect, query->org,
                          &org_id);
+    }
     if (err == OK || err == ERR_NOTFOUND)
         err = slices_add(d, &j->sliced, query, org_id);
     if (err != OK)
