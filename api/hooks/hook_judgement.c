@@ -76,7 +76,8 @@ static void put_event(const struct event *event, const struct json_value *why,
     if (json_is(why, JSON_NULL)) {
         json_put_null(w, "why");
     } else {
-        json_put_str(w, "why", json_str(why));
+        json_put_str(w, "why", json_str(json_get(why, "why")));
+        json_put_given(w, "whyCode", json_str(json_get(why, "whyCode")));
     }
     json_close(w);
 }

@@ -46,7 +46,8 @@ enum query_what {
     // Whether a hook that does not exist, or not in this form, would get events of
     // `org`: `event` is the hook (draft.h), `text` the events' positions (8 bytes
     // each), DRAFT_EVENTS_MAX at most. `text` of the reply: the elements of a JSON
-    // array, one for each position: null, or in words why it would not get the event.
+    // array, one for each position: null, or an object that says why it would not get
+    // the event: `why` in words, `whyCode` (as match_put_reason has it) if there is one.
     QUERY_DRAFT = 8
 };
 

@@ -52,14 +52,21 @@ def test_it_says_what_the_hook_then_gets(engine, receiver):
     assert wanted(found) == ["stack_update", "stack_update", "order.paid", "order.created"]
     left = found["recentEvents"][2]
     assert left["why"] == ("none of its filters or groups wants the kind user.deleted")
-    assert all(e["why"] is None for e in found["recentEvents"] if e["wouldGet"])
+    assert left["whyCode"] == "filters"
+    assert all(e["why"] is None and "whyCode" not in e for e in found["recentEvents"] if e["wouldGet"])
     assert abs(left["acceptedAt"] / 1000 - time.time()) < 3600
     # The stack's hook is judged by the stack's events.
     found = judge(engine, org, STACK, filters=["update_failed"])
     assert [(e["stackName"], e["wouldGet"]) for e in found["recentEvents"]] == [("prod", True)]
     assert wanted(judge(engine, org, active=False)) == []
-    assert judge(engine, org, active=False)["recentEvents"][0]["why"] == (
-        "the webhook is inactive")
+    left = judge(engine, org, active=False)["recentEvents"][0]
+    assert (left["whyCode"], left["why"]) == ("inactive", "the webhook is inactive")
+    # A pattern is judged, too, and the reason names what does not hold.
+    found = judge(engine, org, filters=["order.*"],
+                  pattern={"payload": {"n": [{"numeric": [">", 0]}]}})
+    assert wanted(found) == ["order.paid"]
+    left = found["recentEvents"][4]
+    assert left["whyCode"] == "pattern" and "payload.n" in left["why"]
     # Nothing was made; and now that it is, the same events come again.
     assert engine.api("GET", ORGS.format(org)).json() == []
     engine.create_hook(receiver.url("/h"), ORGS.format(org),

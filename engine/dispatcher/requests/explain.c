@@ -345,16 +345,20 @@ struct judging {
 static bool judge_event(void *data, const struct event *event)
 {
     struct judging *j = data;
+    const char *code;
     struct buf reason;
 
     buf_init(&reason, 0);
     event_facts_begin(&j->facts, event);
-    match_put_reason(&j->hook, &j->facts, true, &reason);
+    code = match_put_reason(&j->hook, &j->facts, true, &reason);
     event_facts_end(&j->facts); // it points into the log
-    if (reason.n_bytes == 0) {
+    if (code == NULL) {
         json_put_null(&j->json, NULL);
     } else {
-        json_put_str(&j->json, NULL, buf_str(&reason));
+        json_open_object(&j->json, NULL);
+        json_put_str(&j->json, "why", buf_str(&reason));
+        json_put_text(&j->json, "whyCode", code);
+        json_close(&j->json);
     }
     buf_clear(&reason);
     return false;
@@ -367,8 +371,10 @@ static void judge_next(struct judging *j)
     memcpy(position.bytes, j->positions.at + j->at, sizeof(position.bytes));
     j->at += sizeof(position.bytes);
     if (event_view_get(j->d->events, position, judge_event, j) != OK) {
-        json_put_text(&j->json, NULL,
+        json_open_object(&j->json, NULL);
+        json_put_text(&j->json, "why",
                       "the event was removed by retention meanwhile");
+        json_close(&j->json);
     }
 }
 
