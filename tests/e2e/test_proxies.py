@@ -15,7 +15,6 @@ import pytest
 
 from engine import BINARY
 from support import ROOT, free_ports, wait_for
-from test_cli import environment
 
 API, EVENTS = "posthorn.example.com", "events.example.com"
 
@@ -184,7 +183,7 @@ def a_large_post_comes_through(proxy, token):
 def a_browser_logs_in(proxy):
     jar = proxy.directory / "jar"
     code = subprocess.run([BINARY, "dashboard"], check=True, capture_output=True, text=True,
-                          env=environment(proxy.engine)).stdout.strip()
+                          env=proxy.engine.client_environment()).stdout.strip()
     assert code.startswith(f"https://{API}/dashboard/login#")
     marks = ["-H", "Sec-Fetch-Site: same-origin", "-H", "X-Posthorn: 1", "-b", jar, "-c", jar,
              "-o", os.devnull, "-w", "%{http_code}"]
