@@ -100,6 +100,7 @@ def test_a_link_asks_before_it_ends_a_session(window):
 def test_a_token_logs_in_and_the_button_logs_out(window):
     page = window.page
     page.goto("/dashboard")
+    page.get_by_label("Token").wait_for()
     assert window.barriers() == []
     page.get_by_label("Token").fill(window.engine.token)
     page.get_by_role("button", name="Log in").click()

@@ -248,6 +248,7 @@ def test_a_session_that_ends_asks_for_a_login_and_comes_back(browser, world):
     window = Window(browser, world.engine)
     page = window.page
     page.goto("/dashboard/o/acme/hooks")
+    page.get_by_label("Token").wait_for()
     judge(page, "login")
     page.get_by_label("Token").fill("wrong")
     page.get_by_role("button", name="Log in").press("Enter")
