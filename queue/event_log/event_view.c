@@ -79,30 +79,49 @@ static enum err scan_from(struct store *s, MDB_cursor *cursor,
     return rc == 0 || rc == MDB_NOTFOUND ? OK : store_err(s, rc, "scan events");
 }
 
+// Begins a read of the log: a cursor on it, and the number behind its last event. Only
+// after OK does end_scan() end it. Errors: those of store_read() and LMDB.
+static enum err begin_scan(struct event_view *view, MDB_cursor **cursor,
+                           uint64_t *end)
+{
+    MDB_txn *txn;
+    enum err err = store_read(view->store, &txn);
+
+    *end = 1;
+    if (err != OK)
+        return err;
+    err = event_next(view->store, txn, end);
+    if (err == OK) {
+        err = store_err(
+            view->store,
+            mdb_cursor_open(txn, store_db(view->store, EVENTS_EVENTS), cursor),
+            "scan events");
+    }
+    if (err != OK)
+        store_read_end(view->store);
+    return err;
+}
+
+static void end_scan(struct event_view *view, MDB_cursor *cursor)
+{
+    mdb_cursor_close(cursor);
+    store_read_end(view->store);
+}
+
 enum err event_view_scan(struct event_view *view, struct event_scan *scan,
                          event_visit visit, void *data)
 {
     MDB_cursor *cursor;
-    MDB_txn *txn;
-    uint64_t end = 1;
-    enum err err = store_read(view->store, &txn);
+    uint64_t end;
+    enum err err;
 
     scan->last = scan->after;
     scan->n_damaged = 0;
-    if (err != OK)
-        return err;
-    err = event_next(view->store, txn, &end);
-    if (err == OK) {
-        err = store_err(
-            view->store,
-            mdb_cursor_open(txn, store_db(view->store, EVENTS_EVENTS), &cursor),
-            "scan events");
-    }
+    err = begin_scan(view, &cursor, &end);
     if (err == OK) {
         err = scan_from(view->store, cursor, scan, end, visit, data);
-        mdb_cursor_close(cursor);
+        end_scan(view, cursor);
     }
-    store_read_end(view->store);
     return err;
 }
 
@@ -152,26 +171,16 @@ enum err event_view_scan_back(struct event_view *view,
                               void *data)
 {
     MDB_cursor *cursor;
-    MDB_txn *txn;
-    uint64_t end = 1;
-    enum err err = store_read(view->store, &txn);
+    uint64_t end;
+    enum err err;
 
     scan->last = scan->before;
     scan->is_end = false;
-    if (err != OK)
-        return err;
-    err = event_next(view->store, txn, &end);
-    if (err == OK) {
-        err = store_err(
-            view->store,
-            mdb_cursor_open(txn, store_db(view->store, EVENTS_EVENTS), &cursor),
-            "scan events");
-    }
+    err = begin_scan(view, &cursor, &end);
     if (err == OK) {
         err = scan_back_from(view->store, cursor, scan, end, visit, data);
-        mdb_cursor_close(cursor);
+        end_scan(view, cursor);
     }
-    store_read_end(view->store);
     return err;
 }
 
