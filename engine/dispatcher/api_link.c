@@ -68,6 +68,7 @@ static void forget(struct dispatcher *d, uint64_t no)
     slices_drop(d, no);
     discard_forget(d, no);
     jobs_forget(d, no);
+    on_demand_forget(d, no);
 }
 
 static void on_frame(void *data, struct str frame)

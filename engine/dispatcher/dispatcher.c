@@ -49,6 +49,7 @@
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/requests/discard.h"
 #include "engine/dispatcher/requests/discard_sweep.h"
+#include "engine/dispatcher/requests/on_demand.h"
 #include "engine/dispatcher/requests/replays.h"
 #include "engine/dispatcher/requests/slices.h"
 #include "engine/dispatcher/schedule/in_flight.h"
@@ -224,6 +225,7 @@ static void end_commit(struct dispatcher *d)
         return;
     }
     storage_refresh(d);
+    on_demand_on_commit(d, err);
     if (err != OK)
         return;
     engine_events_send(d);
@@ -449,6 +451,7 @@ int dispatcher_role(unsigned index)
     hook_cache_init(d);
     engine_events_init(d);
     requesters_init(d);
+    on_demand_init(d);
     turn_start(d, turn);
     backlog_init(d);
     open_queue(d);

@@ -170,7 +170,6 @@ def test_each_attempt_has_an_address(engine, receiver):
                     Answer(200, b"by hand"))
     hook = engine.create_hook(receiver.url("/in"))
     event = engine.post_event()
-    other = engine.post_event("order.created", {"n": 2})
     rows = {row["attempt"]: row for row in engine.wait_deliveries(
         hook, 3, f"?id={event}")}
     at = f"{hook}/deliveries/{event}"
@@ -191,7 +190,6 @@ def test_each_attempt_has_an_address(engine, receiver):
                          ("/api/orgs/acme/hooks/nope/deliveries/"
                           f"{event}/attempts/1", 404)):
         assert engine.api("GET", path).status == status, path
-    assert other != event
 
 
 @pytest.mark.settings(breaker_failures="0")

@@ -55,7 +55,10 @@ def arrived(receiver, ids, path=None):
 
 
 def attempts_of(engine, hook, event_id):
-    return [row for row in engine.deliveries(hook) if row["id"] == event_id]
+    """Once there is one: that a record is set aside is counted before it is committed."""
+    return wait_for(
+        lambda: [row for row in engine.deliveries(hook) if row["id"] == event_id],
+        f"an attempt of {event_id}")
 
 
 # --- the dispatcher ---

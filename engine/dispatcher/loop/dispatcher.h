@@ -57,6 +57,7 @@ struct replay_jobs;
 struct replay_turns;
 struct replays;
 struct reply;
+struct on_demand;
 struct requesters;
 struct slices;
 
@@ -129,6 +130,7 @@ struct dispatcher {
     struct hook_cache *hook_cache;
     struct log_reader *log_reader;
     struct requesters *requesters;
+    struct on_demand *on_demand;
 
     // requests/
     struct discards *discards;
