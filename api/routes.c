@@ -66,6 +66,17 @@
       .takes_json = true, .takes_event = true, .is_long = true, .is_akinon = true },            \
     { METHOD_GET, AUTH_READ, at "/events/{event}", explain_stored,             \
       .is_long = true, .is_akinon = true }
+// An organization of Akinon's, over all its projects.
+#define AKINON_ORG "/organizations/{org}"
+#define AKINON_ORG_ROUTES(at)                                                  \
+    { METHOD_GET, AUTH_READ, at "/kinds", kinds_list_org, .is_akinon = true }, \
+    { METHOD_GET, AUTH_READ, at "/status", status_get_org,                     \
+      .is_akinon = true },                                                     \
+    { METHOD_GET, AUTH_READ, at "/deliveries", deliveries_list_org,            \
+      .is_long = true, .is_akinon = true },                                    \
+    { METHOD_GET, AUTH_READ, at "/events/{event}", explain_stored,             \
+      .is_long = true, .is_akinon = true },                                    \
+    OWN_ROUTES(at, .is_akinon = true)
 #define AKINON_ROUTES(at)                                                      \
     { METHOD_GET, AUTH_READ, at, hooks_list, .is_long = true,                  \
       .is_akinon = true },                                                     \
@@ -100,22 +111,16 @@ static const struct route routes[] = {
       .takes_json = false },
     { METHOD_GET, AUTH_READ, "/api/orgs/{org}/kinds", kinds_list_org,
       .takes_json = false },
-    { METHOD_GET, AUTH_READ, "/organizations/{org}/kinds", kinds_list_org,
-      .is_akinon = true },
-    { METHOD_GET, AUTH_READ, "/api/v1/organizations/{org}/kinds",
-      kinds_list_org, .is_akinon = true },
     { METHOD_GET, AUTH_READ, "/api/orgs/{org}/status", status_get_org,
       .takes_json = false },
-    { METHOD_GET, AUTH_READ, "/organizations/{org}/status", status_get_org,
-      .is_akinon = true },
-    { METHOD_GET, AUTH_READ, "/api/v1/organizations/{org}/status",
-      status_get_org, .is_akinon = true },
     { METHOD_GET, AUTH_READ, "/api/orgs/{org}/deliveries", deliveries_list_org,
       .is_long = true },
     { METHOD_GET, AUTH_READ, "/api/orgs/{org}/events/{event}", explain_stored,
       .is_long = true },
     { METHOD_POST, AUTH_WRITE, "/api/orgs/{org}/explain", explain_posted,
       .takes_json = true, .takes_event = true, .is_long = true },
+    AKINON_ORG_ROUTES(AKINON_ORG),
+    AKINON_ORG_ROUTES("/api/v1" AKINON_ORG),
     AKINON_PROJECT_ROUTES(AKINON_PROJECT),
     AKINON_PROJECT_ROUTES("/api/v1" AKINON_PROJECT),
     { METHOD_GET, AUTH_ANY, "/api/user", pulumi_account_user, .is_long = true },

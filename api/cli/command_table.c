@@ -329,7 +329,8 @@ static const struct command commands[] = {
       "`posthorn deliveries --state dead` shows with the same filters. Dead letters "
       "that are just being sent again are kept. A discarded delivery can be sent "
       "again by its id as long as its payload exists. Without --hook, discards dead "
-      "letters of all webhooks of the organization, or with --akinon of the project.",
+      "letters of all webhooks of the organization, or with --akinon of the project if "
+      "one is given.",
       "posthorn dead discard --org acme --hook audit --code 410 --dry-run",
       { dead_options, filter, scope, at_engine } },
     { "tail", command_tail, NULL, 0, 0, NULL, "follow deliveries as they happen",

@@ -158,6 +158,8 @@ static bool akinon_scope(struct api_request *rq, struct hook_scope *out)
 {
     struct str *params = rq->match.params;
 
+    if (params[PARAM_PROJECT].n_bytes == 0)
+        return request_org(rq, out);
     if (!check_id(rq, PARAM_ORG, "organizationId") ||
         !check_id(rq, PARAM_PROJECT, "projectId") ||
         (params[PARAM_HOOK].n_bytes > 0 &&

@@ -149,8 +149,9 @@ void request_fail_missing(struct api_request *rq, enum param param);
 // Answers an error of the store: 503 for ERR_FULL, else 500.
 void request_fail_store(struct api_request *rq, enum err err);
 
-// Reads the scope of hooks from the path. False: a name in it is invalid; the request
-// has been answered.
+// Reads the scope of hooks from the path. A path of Akinon's without a project is that of
+// an organization; its scope has only the dialect and the organization. False: a name in
+// it is invalid; the request has been answered.
 bool request_scope(struct api_request *rq, struct hook_scope *out);
 
 // How the API that this path belongs to reads and shows hooks.

@@ -162,7 +162,9 @@ void deliveries_list_org(struct api_request *rq)
     if (page->query.has_id) {
         http_fail(rq->http, 400, STR_EMPTY,
                   "id is not a parameter of this path; an event is at "
-                  "/api/orgs/{org}/events/{id}");
+                  "%s/{org}/events/{id}",
+                  scope.dialect == DIALECT_AKINON ? "/organizations"
+                                                  : "/api/orgs");
         return;
     }
     if (!request_org_no(rq, &scope, &page->owner_no))

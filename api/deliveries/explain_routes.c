@@ -277,6 +277,13 @@ static bool put_event(void *data, const struct event *event)
     struct explaining *x = data;
     char id[ID_TEXT_BYTES + 1];
 
+    // On the path of an organization of Akinon's, the event says which project's hooks
+    // may want it.
+    if (x->scope.dialect == DIALECT_AKINON && x->scope.project.n_bytes == 0) {
+        x->scope.level = LEVEL_PROJECT;
+        x->scope.project = arena_copy(&x->rq->arena, event->project);
+        x->query.project = x->scope.project;
+    }
     id_format(&event->id, id);
     json_put_text(&x->json, "id", id);
     json_put_i64(&x->json, "acceptedAt", event->accepted_at_us / 1000);

@@ -151,6 +151,10 @@ def read_all(book, event):
     call("POST", f"/api/orgs/{ORG}/explain",
          {"kind": "order.created", "payload": {"a": ODD}})
     call("GET", f"/api/orgs/{ORG}/status")
+    for path in ("deliveries", "status", "replays"):
+        call("GET", f"/organizations/{AKINON_ORG}/{path}")
+    call("GET", f"/organizations/{AKINON_ORG}/stats", hides_numbers=True)
+    call("GET", f"/organizations/{AKINON_ORG}/none")
     call("GET", "/api/status", hides_numbers=True)
     call("POST", f"{HOOKS}/plain/ping")
     call("POST", f"{HOOKS}/plain/deliveries/{event}/redeliver")

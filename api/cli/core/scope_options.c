@@ -10,8 +10,9 @@
 #include "common/http/http.h"
 #include "common/model/operator.h"
 
+// `needs_project`: a scope of Akinon's has hooks only within a project.
 static const char *fault_of(const struct scope_options *p, bool is_operator,
-                            bool wants_hook)
+                            bool wants_hook, bool needs_project)
 {
     bool has_names = p->org != NULL || p->project != NULL || p->stack != NULL ||
                      p->environment != NULL;
@@ -22,8 +23,10 @@ static const char *fault_of(const struct scope_options *p, bool is_operator,
     }
     if (!is_operator && p->org == NULL)
         return "--org is missing";
-    if (p->is_akinon &&
-        (p->project == NULL || p->stack != NULL || p->environment != NULL))
+    if (p->is_akinon && (p->stack != NULL || p->environment != NULL))
+        return "--akinon cannot be combined with --stack or --environment";
+    if (p->is_akinon && p->project == NULL &&
+        (needs_project || p->hook != NULL))
         return "--akinon needs --org and --project, which are ids";
     if (!p->is_akinon && p->project != NULL &&
         (p->stack != NULL) == (p->environment != NULL))
@@ -35,8 +38,8 @@ static const char *fault_of(const struct scope_options *p, bool is_operator,
     return NULL;
 }
 
-bool scope_read(const struct args *a, bool wants_hook,
-                struct scope_options *out)
+static bool read_scope(const struct args *a, bool wants_hook,
+                       bool needs_project, struct scope_options *out)
 {
     bool is_operator = args_has(a, "operator");
     const char *fault;
@@ -47,7 +50,7 @@ bool scope_read(const struct args *a, bool wants_hook,
                                    .environment = args_text(a, "environment"),
                                    .hook = args_text(a, "hook"),
                                    .is_akinon = args_has(a, "akinon") };
-    fault = fault_of(out, is_operator, wants_hook);
+    fault = fault_of(out, is_operator, wants_hook, needs_project);
     if (fault != NULL)
         command_misused(a->command, "%s", fault);
     if (is_operator)
@@ -55,15 +58,22 @@ bool scope_read(const struct args *a, bool wants_hook,
     return fault == NULL;
 }
 
+bool scope_read(const struct args *a, bool wants_hook,
+                struct scope_options *out)
+{
+    return read_scope(a, wants_hook, true, out);
+}
+
 bool scope_read_owner(const struct args *a, bool takes_project,
                       struct scope_options *out)
 {
     const char *fault = NULL;
 
-    if (!scope_read(a, false, out))
+    if (!read_scope(a, false, false, out))
         return false;
-    if (out->hook == NULL && out->is_akinon && !takes_project)
-        fault = "--akinon needs --hook in this command";
+    if (out->hook == NULL && out->is_akinon && !takes_project &&
+        out->project != NULL)
+        fault = "--project needs --hook in this command";
     // A stack without a hook would be ignored, and the whole organization chosen.
     if (out->hook == NULL && !out->is_akinon && out->project != NULL) {
         fault =
@@ -78,6 +88,8 @@ static void put_project(const struct scope_options *p, struct buf *path)
 {
     buf_puts(path, "/organizations");
     client_put_segment(path, p->org);
+    if (p->project == NULL)
+        return;
     buf_puts(path, "/projects");
     client_put_segment(path, p->project);
 }

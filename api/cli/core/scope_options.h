@@ -20,8 +20,9 @@ struct scope_options {
 bool scope_read(const struct args *a, bool wants_hook,
                 struct scope_options *out);
 
-// Reads the options of a command that is about a hook, or about a whole organization,
-// or with `takes_project` about a project of Akinon's. False as for scope_read().
+// Reads the options of a command that is about a hook, or about a whole organization of
+// either API, or with `takes_project` about a project of Akinon's. False as for
+// scope_read().
 bool scope_read_owner(const struct args *a, bool takes_project,
                       struct scope_options *out);
 
@@ -34,8 +35,8 @@ void scope_put_hooks_path(const struct scope_options *p, struct buf *path);
 bool scope_is_hooks_path(struct str path);
 void scope_put_path_shapes(struct buf *out);
 
-// Appends the path of the scope's hook; without a hook, of its organization, or with
-// --akinon of its project.
+// Appends the path of the scope's hook; without a hook, of its organization, or of its
+// project of Akinon's.
 void scope_put_owner_path(const struct scope_options *p, struct buf *path);
 
 #endif
