@@ -69,7 +69,7 @@ class TlsReceiver(Receiver):
 
 
 def handshakes(engine):
-    return engine.metric("posthorn_tls_handshakes_total")
+    return engine.metric("posthorn_receiver_handshakes_total")
 
 
 def tls_once(bench, engine, receiver, directory, count):

@@ -6,6 +6,7 @@
 #include "api/core/api_request.h"
 #include "common/files/engine_file.h"
 #include "common/process/metrics.h"
+#include "common/process/metrics_text.h"
 #include "common/process/pulse.h"
 
 void operations_healthz(struct api_request *rq)

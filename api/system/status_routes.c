@@ -302,7 +302,9 @@ static void answer_engine(struct engine_status *s)
     put_sum(&w, "inFlight", GAUGE_ATTEMPTS_IN_FLIGHT);
     put_sum(&w, "dead", GAUGE_DEAD);
     put_sum(&w, "pausedHooks", GAUGE_HOOKS_PAUSED);
-    put_sum(&w, "failingHooks", GAUGE_HOOKS_FAILING);
+    json_put_i64(&w, "failingHooks",
+                 metrics_sum_gauge(GAUGE_HOOKS_FAILING, NULL) +
+                     metrics_sum_gauge(GAUGE_HOOKS_BREAKER_OPEN, NULL));
     put_roles(&w);
     json_open_array(&w, "organizations");
     put_ranking(rq->api, r, &w);

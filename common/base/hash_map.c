@@ -102,6 +102,17 @@ struct hash_node *hash_map_next(const struct hash_map *m,
     return i < m->n_buckets ? m->buckets[i] : NULL;
 }
 
+size_t hash_map_n_buckets(const struct hash_map *m)
+{
+    return m->n_buckets;
+}
+
+struct hash_node *hash_map_bucket(const struct hash_map *m, size_t i)
+{
+    assert(i < m->n_buckets);
+    return m->buckets[i];
+}
+
 void hash_map_clear(struct hash_map *m)
 {
     free(m->buckets);

@@ -44,6 +44,12 @@ struct hash_node *hash_map_same(const struct hash_node *n);
 struct hash_node *hash_map_next(const struct hash_map *m,
                                 const struct hash_node *n);
 
+// For a walk in pieces, between which objects come and go: the number of buckets, which
+// changes when all objects change places, and the first object of a bucket, whose `next`
+// leads to the others.
+size_t hash_map_n_buckets(const struct hash_map *m);
+struct hash_node *hash_map_bucket(const struct hash_map *m, size_t i);
+
 // Frees the map's own memory; the objects are the caller's. The map is then empty.
 void hash_map_clear(struct hash_map *m);
 

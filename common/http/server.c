@@ -330,6 +330,7 @@ bool http_server_load_tls(struct http_server *s, int fd)
     buf_init(&why, 0);
     err = tls_bundle_load(fd, &tls, &why);
     if (err == OK) {
+        metrics_gauge(GAUGE_CERTIFICATE_EXPIRES, tls_server_expires_at_s(tls));
         http_server_set_tls(s, tls);
     } else {
         log_warn(

@@ -16,11 +16,12 @@
 
 #define NAME_BYTES 32
 
-static const int64_t bounds_us[] = {
+#define N_BOUNDS METRICS_BOUNDS
+
+const int64_t metrics_bounds_us[N_BOUNDS] = {
     100,    250,    500,    1000,    2500,    5000,    10000,    25000,   50000,
     100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 30000000
 };
-#define N_BOUNDS (sizeof(bounds_us) / sizeof(bounds_us[0]))
 
 struct histogram_cells {
     atomic_uint_least64_t counts[N_BOUNDS + 1]; // not cumulative
@@ -41,7 +42,7 @@ _Static_assert(sizeof(struct page) <= PAGE_BYTES, "a page holds it");
 // The part of a slot that the supervisor writes.
 struct row_of_board {
     char name[NAME_BYTES]; // written once, before its process starts
-    bool is_sender;        // written when `name` is
+    unsigned owner;        // enum metrics_owners; written when `name` is
     atomic_int_least64_t pid;
     struct standing standing;
     atomic_uint_least64_t counters[COUNTERS]; // added to the page's
@@ -63,16 +64,16 @@ static struct page *mine = &own_page;
 static int board_fd = -1;
 static int page_fds[SLOTS_MAX];
 
-struct row {
-    const char *prometheus;
-    const char *help;
-};
-
-#define ROW(name, prometheus, help) { (prometheus), (help) },
-static const struct row counter_rows[] = { COUNTER_LIST(ROW) };
-static const struct row gauge_rows[] = { GAUGE_LIST(ROW) };
-static const struct row histogram_rows[] = { HISTOGRAM_LIST(ROW) };
-#undef ROW
+// Who has a series.
+#define COUNTER_OWNERS(name, owners, prometheus, help)     (owners),
+#define GAUGE_OWNERS(name, owners, form, prometheus, help) (owners),
+#define HISTOGRAM_OWNERS(name, owners, prometheus, help)   (owners),
+static const unsigned counter_owners[] = { COUNTER_LIST(COUNTER_OWNERS) };
+static const unsigned gauge_owners[] = { GAUGE_LIST(GAUGE_OWNERS) };
+static const unsigned histogram_owners[] = { HISTOGRAM_LIST(HISTOGRAM_OWNERS) };
+#undef COUNTER_OWNERS
+#undef GAUGE_OWNERS
+#undef HISTOGRAM_OWNERS
 
 static struct row_of_board *row_at(size_t slot)
 {
@@ -184,11 +185,11 @@ bool metrics_attach_alone(int page_fd)
 
 // --- the supervisor ---
 
-void metrics_name(size_t slot, const char *name, bool is_sender)
+void metrics_name(size_t slot, const char *name, enum metrics_owners owner)
 {
     struct row_of_board *row = row_at(slot);
 
-    row->is_sender = is_sender;
+    row->owner = owner;
     snprintf(row->name, NAME_BYTES, "%s", name);
 }
 
@@ -200,9 +201,27 @@ void metrics_set_pid(size_t slot, int64_t pid)
 // Figures of what lies on disk hold whether the role runs or not.
 static bool is_of_disk(enum gauge gauge)
 {
-    return gauge == GAUGE_DUE || gauge == GAUGE_DEAD ||
-           gauge == GAUGE_HOOKS_PAUSED || gauge == GAUGE_HOOKS_FAILING ||
-           gauge == GAUGE_QUEUE_BYTES || gauge == GAUGE_MATCHED_TO;
+    switch (gauge) {
+    case GAUGE_DUE:
+    case GAUGE_OLDEST_DUE:
+    case GAUGE_DEAD:
+    case GAUGE_HOOKS_ACTIVE:
+    case GAUGE_HOOKS_FAILING:
+    case GAUGE_HOOKS_BREAKER_OPEN:
+    case GAUGE_HOOKS_PAUSED:
+    case GAUGE_HOOKS_INACTIVE:
+    case GAUGE_HOOKS_DISABLED:
+    case GAUGE_HOOKS_ASIDE:
+    case GAUGE_QUEUE_BYTES:
+    case GAUGE_QUEUE_LIMIT_BYTES:
+    case GAUGE_DISK_SIZE_BYTES:
+    case GAUGE_DISK_FREE_BYTES:
+    case GAUGE_WRITTEN_TO:
+    case GAUGE_MATCHED_TO:
+        return true;
+    default:
+        return false;
+    }
 }
 
 void metrics_clear_process(size_t slot)
@@ -223,20 +242,22 @@ void metrics_count_for(size_t slot, enum counter counter, uint64_t n)
 
 // --- reading ---
 
-// From a sender's page, reads only what senders count: an intruder may have written
-// the rest.
-static bool is_taken(size_t slot, enum gauge gauge)
+bool metrics_is_owner(size_t slot, unsigned owners)
 {
-    return !row_at(slot)->is_sender || gauge == GAUGE_ATTEMPTS_IN_FLIGHT ||
-           gauge == GAUGE_RESIDENT_BYTES || gauge == GAUGE_PROPORTIONAL_BYTES;
+    return (row_at(slot)->owner & owners) != 0;
 }
 
-static bool is_counted_by_senders(enum counter counter)
+static bool is_sender(size_t slot)
 {
-    return counter == COUNTER_CONNECTIONS_MADE ||
-           counter == COUNTER_HANDSHAKES_FULL ||
-           counter == COUNTER_HANDSHAKES_RESUMED ||
-           counter == COUNTER_HTTP2_RESPONSES;
+    return metrics_is_owner(slot, METRICS_SENDER);
+}
+
+// From a sender's page, reads only what senders count: an intruder may have written
+// the rest.
+static bool is_taken(size_t slot, unsigned owners)
+{
+    return !is_sender(slot) ||
+           (owners & (METRICS_SENDER | METRICS_ON_BOARD)) == METRICS_SENDER;
 }
 
 // Bounds a value so that the sum over all slots cannot overflow.
@@ -263,23 +284,34 @@ int64_t metrics_gauge_of(size_t slot, enum gauge gauge)
 {
     if (gauge == GAUGE_PID)
         return atomic_load(&row_at(slot)->pid);
-    if (!is_taken(slot, gauge))
+    if (!is_taken(slot, gauge_owners[gauge]))
         return 0;
     return within_bounds(atomic_load(&page_at(slot)->gauges[gauge]));
 }
 
 uint64_t metrics_counter_of(size_t slot, enum counter counter)
 {
-    const struct row_of_board *row = row_at(slot);
-    uint64_t n = atomic_load(&row->counters[counter]);
+    uint64_t n = atomic_load(&row_at(slot)->counters[counter]);
     uint64_t n_own = atomic_load_explicit(&page_at(slot)->counters[counter],
                                           memory_order_relaxed);
 
-    if (!row->is_sender)
-        return n + n_own;
-    return is_counted_by_senders(counter)
-               ? n + (uint64_t)within_bounds((int64_t)n_own)
-               : n;
+    if (!is_taken(slot, counter_owners[counter]))
+        return n;
+    return n +
+           (is_sender(slot) ? (uint64_t)within_bounds((int64_t)n_own) : n_own);
+}
+
+void metrics_histogram_of(size_t slot, enum histogram histogram,
+                          struct metrics_histogram *out)
+{
+    const struct histogram_cells *h = &page_at(slot)->histograms[histogram];
+
+    *out = (struct metrics_histogram){ .sum_us = 0 };
+    if (!is_taken(slot, histogram_owners[histogram]))
+        return;
+    for (size_t i = 0; i <= N_BOUNDS; i++)
+        out->counts[i] = atomic_load(&h->counts[i]);
+    out->sum_us = atomic_load(&h->sum_us);
 }
 
 struct pulse *metrics_pulse(size_t slot)
@@ -315,7 +347,7 @@ void metrics_observe_us(enum histogram histogram, int64_t duration_us)
     struct histogram_cells *h = &mine->histograms[histogram];
     size_t i = 0;
 
-    while (i < N_BOUNDS && duration_us > bounds_us[i])
+    while (i < N_BOUNDS && duration_us > metrics_bounds_us[i])
         i++;
     atomic_fetch_add_explicit(&h->counts[i], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&h->sum_us,
@@ -355,116 +387,7 @@ uint64_t metrics_sum_counter(enum counter counter, const char *name)
     return sum;
 }
 
-// --- Prometheus text ---
-
-// The part "name" of "name{labels}".
-static struct str family_of(const char *prometheus)
-{
-    return (struct str){ prometheus, strcspn(prometheus, "{") };
-}
-
-static void put_header(struct buf *out, const struct row *row, const char *type)
-{
-    struct str family = family_of(row->prometheus);
-
-    if (row->help[0] == '\0')
-        return; // another row of the family above
-    buf_printf(out, "# HELP %.*s %s\n# TYPE %.*s %s\n", STR_ARG(family),
-               row->help, STR_ARG(family), type);
-}
-
-// name{labels} with the slot's role added to the labels.
-static void put_name(struct buf *out, const char *prometheus, const char *role)
-{
-    struct str family = family_of(prometheus);
-    const char *labels = prometheus + family.n_bytes;
-
-    buf_put_str(out, family);
-    if (labels[0] == '{') { // "{a=\"b\"}": all but the closing brace
-        buf_printf(out, "%.*s,role=\"%s\"} ", (int)strlen(labels) - 1, labels,
-                   role);
-    } else {
-        buf_printf(out, "{role=\"%s\"} ", role);
-    }
-}
-
-static void put_counters(struct buf *out)
-{
-    for (size_t i = 0; i < COUNTERS; i++) {
-        put_header(out, &counter_rows[i], "counter");
-        for (size_t s = 0; s < board->n_slots; s++) {
-            if (!is_named(s, NULL))
-                continue;
-            put_name(out, counter_rows[i].prometheus, metrics_slot_name(s));
-            buf_put_u64(out, metrics_counter_of(s, (enum counter)i));
-            buf_putc(out, '\n');
-        }
-    }
-}
-
-static void put_gauges(struct buf *out,
-                       bool (*works)(size_t slot, struct buf *why))
-{
-    for (size_t i = 0; i < GAUGES; i++) {
-        put_header(out, &gauge_rows[i], "gauge");
-        for (size_t s = 0; s < board->n_slots; s++) {
-            if (!is_named(s, NULL))
-                continue;
-            put_name(out, gauge_rows[i].prometheus, metrics_slot_name(s));
-            buf_put_i64(out, i == GAUGE_READY
-                                 ? works(s, NULL)
-                                 : metrics_gauge_of(s, (enum gauge)i));
-            buf_putc(out, '\n');
-        }
-    }
-}
-
-static void put_histogram(struct buf *out, const char *name, const char *role,
-                          const struct histogram_cells *h)
-{
-    uint64_t n = 0;
-
-    for (size_t i = 0; i <= N_BOUNDS; i++) {
-        n += atomic_load(&h->counts[i]);
-        buf_printf(out, "%s_bucket{role=\"%s\",le=\"", name, role);
-        if (i < N_BOUNDS) {
-            buf_printf(out, "%g", (double)bounds_us[i] / 1e6);
-        } else {
-            buf_puts(out, "+Inf");
-        }
-        buf_printf(out, "\"} %llu\n", (unsigned long long)n);
-    }
-    buf_printf(out, "%s_sum{role=\"%s\"} %g\n", name, role,
-               (double)atomic_load(&h->sum_us) / 1e6);
-    buf_printf(out, "%s_count{role=\"%s\"} %llu\n", name, role,
-               (unsigned long long)n);
-}
-
-// Senders commit nothing, so their commit histogram is ignored.
-static const struct histogram_cells *histogram_of(size_t slot,
-                                                  enum histogram histogram)
-{
-    static const struct histogram_cells none;
-
-    if (row_at(slot)->is_sender && histogram != HISTOGRAM_ATTEMPT_SECONDS &&
-        histogram != HISTOGRAM_TURN_SECONDS)
-        return &none;
-    return &page_at(slot)->histograms[histogram];
-}
-
-static void put_histograms(struct buf *out)
-{
-    for (size_t i = 0; i < HISTOGRAMS; i++) {
-        put_header(out, &histogram_rows[i], "histogram");
-        for (size_t s = 0; s < board->n_slots; s++) {
-            if (is_named(s, NULL)) {
-                put_histogram(out, histogram_rows[i].prometheus,
-                              metrics_slot_name(s),
-                              histogram_of(s, (enum histogram)i));
-            }
-        }
-    }
-}
+// --- memory of a process ---
 
 // The value in bytes of a line "Name:  12 kB" in a /proc file; 0: there is none.
 static uint64_t read_kb(const char *path, const char *name)
@@ -494,12 +417,4 @@ void metrics_note_memory(void)
 
     metrics_gauge(GAUGE_RESIDENT_BYTES, (int64_t)read_kb(path, "Rss:"));
     metrics_gauge(GAUGE_PROPORTIONAL_BYTES, (int64_t)read_kb(path, "Pss:"));
-}
-
-void metrics_render(struct buf *out,
-                    bool (*works)(size_t slot, struct buf *why))
-{
-    put_counters(out);
-    put_gauges(out, works);
-    put_histograms(out);
 }

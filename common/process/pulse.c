@@ -149,7 +149,7 @@ static bool does_turn(size_t slot, struct buf *why)
     int64_t waited_us = disk_waited_us(p);
     int link_errno = (int)atomic_load(&metrics_standing(slot)->link_errno);
     bool is_displaced = metrics_gauge_of(slot, GAUGE_DISPLACED) > 0;
-    bool has_room = metrics_gauge_of(slot, GAUGE_WITHOUT_ROOM) == 0;
+    bool has_room = metrics_gauge_of(slot, GAUGE_SENDING_STOPPED) == 0;
 
     if (silent_us <= PULSE_LATE_US && waited_us <= PULSE_LATE_US &&
         link_errno == 0 && !is_displaced && has_room)

@@ -13,6 +13,7 @@
 #include <psa/crypto.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/base/mem.h"
 #include "common/base/random.h"
@@ -289,6 +290,19 @@ void tls_server_warn(const struct tls_server *s, struct buf *out)
     } else if (mbedtls_x509_time_is_future(&s->certificate.valid_from)) {
         buf_puts(out, "is not valid yet; clients will refuse it");
     }
+}
+
+int64_t tls_server_expires_at_s(const struct tls_server *s)
+{
+    const mbedtls_x509_time *until = &s->certificate.valid_to;
+    struct tm at = { .tm_year = until->year - 1900,
+                     .tm_mon = until->mon - 1,
+                     .tm_mday = until->day,
+                     .tm_hour = until->hour,
+                     .tm_min = until->min,
+                     .tm_sec = until->sec };
+
+    return timegm(&at);
 }
 
 void tls_server_pin(const struct tls_server *s, char out[TLS_PIN_BYTES])

@@ -45,6 +45,9 @@ void tls_server_free(struct tls_server *s); // the last one frees; NULL is fine
 // it has expired, or is not valid yet. Appends nothing if it is valid now.
 void tls_server_warn(const struct tls_server *s, struct buf *out);
 
+// When the certificate expires, in seconds of the UTC epoch.
+int64_t tls_server_expires_at_s(const struct tls_server *s);
+
 // The hash of the certificate's public key, as libcurl takes it
 // (CURLOPT_PINNEDPUBLICKEY).
 void tls_server_pin(const struct tls_server *s, char out[TLS_PIN_BYTES]);

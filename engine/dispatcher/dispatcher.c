@@ -26,6 +26,7 @@
 #include "engine/delivery/request_body.h"
 #include "engine/dispatcher/api_link.h"
 #include "engine/dispatcher/deliver/aside.h"
+#include "engine/dispatcher/deliver/census.h"
 #include "engine/dispatcher/deliver/crash.h"
 #include "engine/dispatcher/deliver/dispatch.h"
 #include "engine/dispatcher/deliver/fan.h"
@@ -364,7 +365,7 @@ static void on_second(void *data)
         metrics_gauge(GAUGE_DEAD, (int64_t)counts.n_dead);
     }
     backlog_on_second(d);
-    metrics_gauge(GAUGE_HOOKS_PAUSED, (int64_t)hook_cache_n_paused(d));
+    census_on_second(d);
     if (shard_usage(d->shard, &n_bytes) == OK)
         metrics_gauge(GAUGE_QUEUE_BYTES, (int64_t)n_bytes);
     if (!d->is_draining)
@@ -449,6 +450,7 @@ int dispatcher_role(unsigned index)
             (struct sender_link){ .dispatcher = d, .index = i };
     }
     hook_cache_init(d);
+    census_init(d);
     engine_events_init(d);
     requesters_init(d);
     on_demand_init(d);

@@ -523,7 +523,7 @@ static void on_second(void *data)
     admission_refresh(&in->admission, in->config, in->log);
     trim(in);
     http_note_figures(in->server, &in->noted);
-    metrics_gauge(GAUGE_MATCHED_TO,
+    metrics_gauge(GAUGE_WRITTEN_TO,
                   (int64_t)get_be64(event_log_end(in->log).bytes));
 }
 

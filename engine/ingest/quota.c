@@ -23,6 +23,8 @@ static bool is_disk_tight(const char *dir, uint64_t used_bytes)
         return false; // if the disk is full, the commit fails
     total_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
     left_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    metrics_gauge(GAUGE_DISK_SIZE_BYTES, (int64_t)total_bytes);
+    metrics_gauge(GAUGE_DISK_FREE_BYTES, (int64_t)left_bytes);
     return left_bytes < DISK_LEFT_BYTES || used_bytes > total_bytes / 10 * 8;
 }
 
@@ -42,6 +44,8 @@ void quota_refresh(struct quota *q, const struct config *config,
     q->is_disk_full = is_disk_tight(config->data_dir, used_bytes);
     q->is_full =
         q->is_disk_full || used_bytes > config->max_queue_bytes / 10 * 8;
+    metrics_gauge(GAUGE_QUEUE_LIMIT_BYTES, (int64_t)config->max_queue_bytes);
+    metrics_gauge(GAUGE_INTAKE_STOPPED, q->is_full);
     if (q->is_full != was_full) {
         log_warn(
             q->is_full ? "event intake stops: the queue or the disk is full"

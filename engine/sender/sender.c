@@ -85,7 +85,7 @@ static size_t route_take(struct sender *s)
 // Orders that are still held go back into the hooks' queues in the dispatchers.
 static void leave_if_drained(struct sender *s)
 {
-    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT,
+    metrics_gauge(GAUGE_SENDER_ATTEMPTS,
                   (int64_t)transfers_n_inflight(s->transfers));
     if ((s->is_leaving || (s->is_draining && s->held.first == NULL)) &&
         transfers_n_inflight(s->transfers) == 0)
@@ -93,6 +93,29 @@ static void leave_if_drained(struct sender *s)
 }
 
 static void release(struct sender *s);
+
+// Marks of time count from the start of the attempt; 0: that phase did not happen.
+static void observe(const struct timing *t)
+{
+    int64_t ready_us = 0;
+
+    metrics_observe_us(HISTOGRAM_ATTEMPT_SECONDS, t->total_us);
+    if (!t->reused_connection && t->connect_us > 0) {
+        metrics_observe_us(HISTOGRAM_DNS_SECONDS, t->dns_us);
+        metrics_observe_us(HISTOGRAM_CONNECT_SECONDS,
+                           t->connect_us - t->dns_us);
+        ready_us = t->connect_us;
+        if (t->tls_us > 0) {
+            metrics_observe_us(HISTOGRAM_TLS_SECONDS,
+                               t->tls_us - t->connect_us);
+            ready_us = t->tls_us;
+        }
+    }
+    if (t->first_byte_us > 0) {
+        metrics_observe_us(HISTOGRAM_RESPONSE_SECONDS,
+                           t->first_byte_us - ready_us);
+    }
+}
 
 static void on_done(void *data, const struct outcome *outcome)
 {
@@ -104,7 +127,7 @@ static void on_done(void *data, const struct outcome *outcome)
         blame_begin(BLAME_ORDER, route.dispatcher, route.order_no);
 
     s->free_routes[s->n_free_routes++] = outcome->no;
-    metrics_observe_us(HISTOGRAM_ATTEMPT_SECONDS, outcome->timing.total_us);
+    observe(&outcome->timing);
     back.no = route.order_no;
     if (p->channel != NULL && p->generation == route.generation) {
         outcome_pack(channel_begin(p->channel), &back);
@@ -133,7 +156,7 @@ static void start(struct peer *p, struct order *order)
     s->is_alone = order->is_alone;
     order->no = route;
     transfers_start(s->transfers, order);
-    metrics_gauge(GAUGE_ATTEMPTS_IN_FLIGHT,
+    metrics_gauge(GAUGE_SENDER_ATTEMPTS,
                   (int64_t)transfers_n_inflight(s->transfers));
     if (!order->is_alone)
         blame_end(before);

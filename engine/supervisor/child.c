@@ -339,6 +339,12 @@ static char **role_environment(const struct child *c)
 void child_init(struct child *c, struct child_owner *owner, enum role_kind kind,
                 unsigned index)
 {
+    static const enum metrics_owners owners[ROLES] = {
+        [ROLE_INGEST] = METRICS_INGEST,
+        [ROLE_DISPATCHER] = METRICS_DISPATCHER,
+        [ROLE_SENDER] = METRICS_SENDER,
+        [ROLE_API] = METRICS_API,
+    };
     char label[ROLE_LABEL_BYTES];
 
     c->owner = owner;
@@ -357,7 +363,7 @@ void child_init(struct child *c, struct child_owner *owner, enum role_kind kind,
         if (c->blame_fd < 0)
             log_fatal("shared memory for a role cannot be mapped", "");
         role_label(kind, index, label);
-        metrics_name(c->slot, label, kind == ROLE_SENDER);
+        metrics_name(c->slot, label, owners[kind]);
         note_state(c, PULSE_STARTING, 0);
     }
 }

@@ -539,7 +539,7 @@ static void make_page(struct supervisor *s)
         log_fatal("shared memory for metrics cannot be mapped", "errno=%d",
                   errno);
     }
-    metrics_name(OWN_SLOT, "supervisor", false);
+    metrics_name(OWN_SLOT, "supervisor", METRICS_SUPERVISOR);
     metrics_note_memory();
     pulse_beat();
     pulse_set_state(OWN_SLOT, PULSE_READY, 0);

@@ -124,7 +124,7 @@ def test_a_backlog_stops_its_own_organization_alone(engine, receiver, posthorn):
         lambda: (lambda m: m["posthorn_organizations_full"]
                  ['role="ingest"'] == 1 and m)(engine.metrics()),
         "the metrics count it")
-    assert metrics["posthorn_backlog_fullest_percent"]['role="ingest"'] >= 100
+    assert metrics["posthorn_backlog_fullest_ratio"]['role="ingest"'] >= 1
     assert sum(metrics["posthorn_backlog_bytes"].values()) > 1024 * 1024
     refused = metrics["posthorn_events_refused_total"]
     assert refused['reason="organization_quota",role="ingest"'] >= 2

@@ -103,7 +103,7 @@ def test_full_disk_is_told_at_once_and_ends(engine, receiver, small_disk):  # no
     assert n_sent < len(ids)
     ready = engine.api("GET", "/readyz", token=None)
     assert ready.status == 503 and b"no room" in ready.body, ready
-    gauge = engine.metrics()["posthorn_without_room"]
+    gauge = engine.metrics()["posthorn_sending_stopped"]
     assert [k for k, v in gauge.items() if v] == ['role="dispatcher.0"']
     for path, body in ((f"{hook}/ping", None),
                        (f"{hook}/deliveries/{ids[0]}/redeliver", None),

@@ -234,7 +234,7 @@ def test_sessions_are_resumed_and_counted(engine, make_receiver):
     sub = Sub(engine, receiver.url())
     warm(sub, receiver)
     made = count("posthorn_receiver_connections_total")
-    resumed = count("posthorn_tls_handshakes_total", "resumed")
+    resumed = count("posthorn_receiver_handshakes_total", "resumed")
     by_two = count("posthorn_http2_responses_total")
     for connection in receiver.connections:
         connection.close_cleanly()
@@ -242,7 +242,7 @@ def test_sessions_are_resumed_and_counted(engine, make_receiver):
     sub.rows(3)
     assert receiver.connections[-1].is_resumed
     assert count("posthorn_receiver_connections_total") == made + 1
-    assert count("posthorn_tls_handshakes_total", "resumed") == resumed + 1
+    assert count("posthorn_receiver_handshakes_total", "resumed") == resumed + 1
     assert count("posthorn_http2_responses_total") == by_two + 1
 
 

@@ -33,8 +33,8 @@ def set_aside(engine):
     """How many records of each sort were set aside, those that are none left
     out."""
     counts = {}
-    for labels, value in engine.metrics()["posthorn_set_aside_total"].items():
-        what = labels.split('what="')[1].split('"')[0]
+    for labels, value in engine.metrics()["posthorn_records_set_aside_total"].items():
+        what = labels.split('kind="')[1].split('"')[0]
         if value:
             counts[what] = counts.get(what, 0) + value
     return counts

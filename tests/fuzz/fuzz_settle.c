@@ -277,7 +277,6 @@ static void forget(struct delivery *dv)
     health.late = NULL;
     health.n_disables = 0;
     health.n_disabling = 0;
-    health.n_failing = 0;
     if (f->place == HOOK_IN_RING)
         list_remove(&d.schedule.senders[0].ring, &f->turn);
     f->place = HOOK_RESTS;

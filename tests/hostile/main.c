@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/process/metrics_text.h"
 #include "engine/sender/transfer.h"
 #include "tests/hostile/hostile.h"
 

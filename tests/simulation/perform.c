@@ -236,6 +236,7 @@ static void load_rows(struct world *w, struct hook_state *f)
         e.delivery = open_delivery(w, f, position);
         delivery_set_row(&w->schedule, e.delivery,
                          w->facts[position].due_at_ms);
+        e.due_at_ms = w->facts[position].due_at_ms;
         tell_quietly(w, &e);
     }
     e.kind = SCHEDULE_ROWS_READ;

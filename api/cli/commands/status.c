@@ -79,8 +79,9 @@ static void take_line(struct engine_figures *e, const char *line)
         { "posthorn_deliveries_dead", "", &e->dead },
         { "posthorn_queue_bytes", "", &e->queue_bytes },
         { "posthorn_attempts_in_flight", "", &e->in_flight },
-        { "posthorn_hooks_paused", "", &e->paused },
-        { "posthorn_hooks_failing", "", &e->failing },
+        { "posthorn_hooks", "\"paused\"", &e->paused },
+        { "posthorn_hooks", "\"failing\"", &e->failing },
+        { "posthorn_hooks", "\"breaker_open\"", &e->failing },
     };
 
     for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {

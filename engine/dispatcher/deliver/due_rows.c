@@ -89,6 +89,8 @@ static size_t load_some(struct dispatcher *d, struct hook_state *f,
         n_new += take_row(d, f, &rows[i]);
     if (n > 0)
         hook_note_loaded(f, &rows[n - 1], n_commits);
+    if (n == max)
+        read->due_at_ms = rows[n - 1].due_at_ms;
     if (n < max)
         look_ahead(d, f, hook_last_loaded(f, n_commits), read);
     return n_new;

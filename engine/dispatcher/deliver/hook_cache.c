@@ -43,7 +43,6 @@
 #include "queue/queue.h"
 
 struct hook_cache {
-    size_t n_paused;
     uint64_t seen; // revision of the store that was read last
 };
 
@@ -51,11 +50,6 @@ void hook_cache_init(struct dispatcher *d)
 {
     d->hook_cache = xcalloc(1, sizeof(*d->hook_cache));
     d->index = match_index_new();
-}
-
-size_t hook_cache_n_paused(const struct dispatcher *d)
-{
-    return d->hook_cache->n_paused;
 }
 
 static struct throttle_limits limits_of(const struct dispatcher *d,
@@ -132,7 +126,6 @@ static void forget_hook(struct dispatcher *d, uint64_t no)
     if (f == NULL)
         return;
     match_index_remove(d->index, no);
-    d->hook_cache->n_paused -= hook_is_paused(f);
     health_forget(d, f);
     hook_set_retry_waits(f, NULL, 0);
     change(d, f, NULL);
@@ -159,8 +152,6 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
 
     change(d, f, hook_copy(hook));
     backlog_join(d, f);
-    d->hook_cache->n_paused += hook_is_paused(f);
-    d->hook_cache->n_paused -= was_paused;
     take_schedule(f);
     if (operator_is_org(hook->scope.org) && !hook->is_operator) {
         log_warn("hook of the reserved organization " OPERATOR_ORG

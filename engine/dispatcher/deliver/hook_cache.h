@@ -7,7 +7,6 @@
 #include "engine/dispatcher/loop/dispatcher.h"
 
 void hook_cache_init(struct dispatcher *d);
-size_t hook_cache_n_paused(const struct dispatcher *d);
 
 // Reads the hooks that changed since the last call. Exits the process if the store
 // fails.

@@ -140,6 +140,34 @@ static void count_state(struct dispatcher *d, enum delivery_state state)
     }
 }
 
+// Counts the attempt by the class of its error or, if a whole response came, of its
+// status code.
+static void count_result(const struct outcome *o)
+{
+    static const enum counter errors[ERROR_CLASSES] = {
+        [ERROR_DNS] = COUNTER_RESULT_DNS,
+        [ERROR_CONNECT] = COUNTER_RESULT_CONNECT,
+        [ERROR_TLS] = COUNTER_RESULT_TLS,
+        [ERROR_TIMEOUT] = COUNTER_RESULT_TIMEOUT,
+        [ERROR_RESET] = COUNTER_RESULT_RESET,
+        [ERROR_PROTOCOL] = COUNTER_RESULT_PROTOCOL,
+        [ERROR_BLOCKED] = COUNTER_RESULT_BLOCKED,
+    };
+    enum counter counter = COUNTER_RESULT_5XX;
+
+    if (o->error != ERROR_NONE && o->error != ERROR_STATUS &&
+        o->error != ERROR_GONE) {
+        counter = errors[o->error];
+    } else if (o->response_code < 300) {
+        counter = COUNTER_RESULT_2XX;
+    } else if (o->response_code < 400) {
+        counter = COUNTER_RESULT_3XX;
+    } else if (o->response_code < 500) {
+        counter = COUNTER_RESULT_4XX;
+    }
+    metrics_count(counter, 1);
+}
+
 // Changes the state of a delivery that was not settled before, and counts it. `row`
 // gets the row of its next attempt, if there is one.
 static enum delivery_state move(struct dispatcher *d, struct delivery *dv,
@@ -301,11 +329,12 @@ void outcome_settle(struct dispatcher *d, struct in_flight *s,
     struct attempt attempt = { 0 };
     struct due_row row = { 0 };
     struct verdict verdict;
+    bool is_first;
 
     // Clocks may be changed: an attempt that began before its event was accepted has
     // not waited.
-    if (notes->n_attempts == 0 &&
-        o->started_at_us > in_flight_notes(s)->accepted_at_us)
+    is_first = notes->n_attempts == 0;
+    if (is_first && o->started_at_us > in_flight_notes(s)->accepted_at_us)
         notes->queue_us = o->started_at_us - in_flight_notes(s)->accepted_at_us;
     notes->n_attempts++;
     verdict = verdict_of(d, s, o);
@@ -320,6 +349,9 @@ void outcome_settle(struct dispatcher *d, struct in_flight *s,
         lose(d, s, 0);
     } else {
         apply_feedback(d, s, o, &verdict);
+        count_result(o);
+        if (is_first && notes->prior_state == PRIOR_NONE)
+            metrics_observe_us(HISTOGRAM_QUEUE_SECONDS, notes->queue_us);
     }
     if (notes->is_replaying)
         resend_reopen(d, dv);

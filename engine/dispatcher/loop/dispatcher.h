@@ -40,6 +40,7 @@
 struct aside;
 struct attempt_stats;
 struct backlogs;
+struct census;
 struct commit;
 struct dead_report;
 struct discards;
@@ -126,6 +127,7 @@ struct dispatcher {
 
     // deliver/
     struct aside *aside;
+    struct census *census;
     struct fan *fan;
     struct hook_cache *hook_cache;
     struct log_reader *log_reader;

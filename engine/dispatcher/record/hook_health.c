@@ -24,7 +24,6 @@
 #include "common/model/event_kinds.h"
 #include "common/model/hook.h"
 #include "common/process/channel.h"
-#include "common/process/metrics.h"
 #include "engine/delivery/failing.h"
 #include "engine/dispatcher/loop/core.h"
 #include "engine/dispatcher/loop/dispatcher.h"
@@ -38,20 +37,6 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
-
-// Counts the active hooks that fail, for the metrics.
-static void count_failing(struct dispatcher *d, struct hook_state *f)
-{
-    bool is_failing =
-        hook_is_active(f) && hook_notes(f)->health.cause != FAILING_NOT;
-
-    if (is_failing == hook_notes(f)->is_counted_failing)
-        return;
-    hook_notes(f)->is_counted_failing = is_failing;
-    d->health->n_failing =
-        is_failing ? d->health->n_failing + 1 : d->health->n_failing - 1;
-    metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)d->health->n_failing);
-}
 
 static void note_late(struct dispatcher *d, struct hook_state *f)
 {
@@ -80,7 +65,6 @@ void health_load(struct dispatcher *d)
 {
     d->health = xcalloc(1, sizeof(*d->health));
     d->health_rows = xcalloc(1, sizeof(*d->health_rows));
-    metrics_gauge(GAUGE_HOOKS_FAILING, 0);
     if (shard_health_each(d->shard, on_health, d) != OK)
         log_fatal("the health records of hooks cannot be read", "");
 }
@@ -269,7 +253,6 @@ void health_note(struct dispatcher *d, struct hook_state *f,
     if (!news.is_changed)
         return;
     health_changed(d, f);
-    count_failing(d, f);
     for (unsigned i = 0; i < news.n_percents; i++)
         tell_failing(d, f, news.percents[i]);
     if (news.has_recovered)
@@ -384,7 +367,6 @@ void health_on_hook(struct dispatcher *d, struct hook_state *f, bool was_active)
     }
     if (hook->active && !was_active && failing_reset(&hook_notes(f)->health))
         health_keep(d, f);
-    count_failing(d, f);
 }
 
 void health_forget(struct dispatcher *d, struct hook_state *f)
@@ -395,10 +377,6 @@ void health_forget(struct dispatcher *d, struct hook_state *f)
     stop_wanting(d, f);
     dead_report_drop(f);
     hook_notes(f)->health = nothing;
-    if (hook_notes(f)->is_counted_failing) {
-        hook_notes(f)->is_counted_failing = false;
-        metrics_gauge(GAUGE_HOOKS_FAILING, (int64_t)--d->health->n_failing);
-    }
     if (!was_empty)
         health_keep(d, f);
 }

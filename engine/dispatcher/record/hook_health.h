@@ -12,7 +12,6 @@ struct health {
     uint64_t *disables;      // hooks to be switched off after a commit
     size_t n_disables, disables_room;
     size_t n_disabling; // hooks that api is asked to switch off
-    size_t n_failing;   // hooks that fail
 };
 
 const struct hook_health *health_of(const struct hook_state *f);

@@ -21,7 +21,6 @@ struct hook_notes {
     uint64_t disable_from;             // api is asked after this commit
     bool is_health_changed;            // and not added to d->open_batch yet
     bool is_alarm_late;                // it waits for its alarm
-    bool is_counted_failing;           // in the gauge of hooks that fail
     bool is_told;                      // api knows `told`
     struct due_row
         last_loaded; // last row read, after commit `last_loaded_after`

@@ -30,7 +30,7 @@ void storage_refresh(struct dispatcher *d)
 {
     bool has_room = storage_has_room(d);
 
-    metrics_gauge(GAUGE_WITHOUT_ROOM, !has_room);
+    metrics_gauge(GAUGE_SENDING_STOPPED, !has_room);
     if (has_room != d->was_without_room)
         return;
     d->was_without_room = !has_room;

@@ -216,6 +216,8 @@ void hook_expect_rows(struct schedule *s, struct hook_state *f,
 
     f->has_rows = true;
     if (wait_ms <= 0 || !hook_is_active(f)) {
+        if (!f->has_due_rows || due_at_ms < f->rows_due_since_ms)
+            f->rows_due_since_ms = due_at_ms;
         f->has_due_rows = true;
         f->is_blocked = false;
         hook_mark_ready(s, f);

@@ -28,4 +28,29 @@ void hook_table_free(struct schedule *s); // frees all hooks, idle or not
 struct hook_state *hook_next(const struct schedule *s,
                              const struct hook_state *f);
 
+// A walk through all hooks in pieces, between which hooks may come and go.
+// Of zeros: it begins.
+struct hook_walk {
+    size_t n_buckets; // of the table when the walk began
+    size_t at;
+};
+
+enum hook_walk_step {
+    WALK_GOES_ON,
+    WALK_ENDED,  // each hook that was there all the time was visited once
+    WALK_IN_VAIN // the table has grown: begin again
+};
+
+// Visits the hooks of the next `n` places of the table, each of which has about one.
+enum hook_walk_step
+hook_walk(const struct schedule *s, struct hook_walk *w, size_t n,
+          void (*visit)(void *data, const struct hook_state *f), void *data);
+
+// Since when a delivery of the hook, which is active, could be sent and is not, by the
+// clock of due times. INT64_MAX: none could: its breaker or a wish of its receiver holds
+// it back, or its time has not come. Of an ordered hook, only what waits in memory and
+// for no other delivery counts, and since it was read.
+int64_t hook_due_since_ms(const struct schedule *s, const struct hook_state *f,
+                          int64_t now_us);
+
 #endif

@@ -151,7 +151,9 @@ struct hook_state {
     bool may_cancel_loaded; // it is inactive: what was just loaded is cancelled
                             // at its next turn, whatever the time
     int64_t first_due_ms; // of its rows that are not in memory and not due yet
-    uint64_t rows_until;  // ordered: commit that puts rows of this hook
+    // Of its due rows that are not in memory: none was due before.
+    int64_t rows_due_since_ms;
+    uint64_t rows_until;      // ordered: commit that puts rows of this hook
     uint64_t spilled_until;   // rows are not read before this commit
     struct hash_node node;    // in the table of hooks
     struct hook_notes *notes; // of the other rooms; owned by them

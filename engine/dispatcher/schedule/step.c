@@ -165,12 +165,17 @@ static void on_rows_read(struct schedule *s, const struct schedule_event *e)
         alarm_clear(s, &f->rows_due);
         if (e->has_rows)
             hook_expect_rows(s, f, e->due_at_ms);
+    } else {
+        f->rows_due_since_ms = e->due_at_ms;
     }
     hook_mark_ready_first(s, f); // its turn is not over
 }
 
-static void on_spilled(struct hook_state *f, uint64_t commit)
+static void on_spilled(const struct schedule *s, struct hook_state *f,
+                       uint64_t commit)
 {
+    if (!f->has_due_rows)
+        f->rows_due_since_ms = s->now_ms;
     f->spilled_until = commit;
     f->rows_until = commit;
     f->has_rows = true;
@@ -251,7 +256,7 @@ static void on_hook_event(struct schedule *s, const struct schedule_event *e)
         f->rows_until = e->commit;
         break;
     case SCHEDULE_SPILLED:
-        on_spilled(f, e->commit);
+        on_spilled(s, f, e->commit);
         break;
     case SCHEDULE_ROWS_LEFT:
         f->are_rows_left = true;

@@ -47,7 +47,7 @@ enum schedule_event_kind {
 
     // The rows of `hook` that an effect asked for are read; each has arrived.
     // `is_end`: all due rows are read; `has_rows` tells whether others are due
-    // later, the first at `due_at_ms`.
+    // later, the first at `due_at_ms`. Else `due_at_ms` is that of the last row read.
     SCHEDULE_ROWS_READ,
     // The index has rows of `hook` that are not in memory, the first due at
     // `due_at_ms`.

@@ -2,11 +2,14 @@
 // test_metrics.c — what roles count: summed, bounded, and printed.
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/process/metrics.h"
+#include "common/process/metrics_text.h"
 #include "tests/support/unit.h"
 
 #define N_SLOTS  3 // of the supervisor, ingest and a sender
@@ -19,9 +22,9 @@ static int set_up(void **state)
     (void)state;
     if (!metrics_create(N_SLOTS))
         return -1;
-    metrics_name(0, "supervisor", false);
-    metrics_name(INGEST, "ingest", false);
-    metrics_name(SENDER, "sender.0", true);
+    metrics_name(0, "supervisor", METRICS_SUPERVISOR);
+    metrics_name(INGEST, "ingest", METRICS_INGEST);
+    metrics_name(SENDER, "sender.0", METRICS_SENDER);
     return 0;
 }
 
@@ -61,6 +64,7 @@ static void count_as_ingest(void)
     metrics_count(COUNTER_EVENTS_ACCEPTED, 3);
     metrics_gauge(GAUGE_QUEUE_BYTES, 7);
     metrics_gauge(GAUGE_HTTP_CONNECTIONS, 5);
+    metrics_gauge(GAUGE_FULLEST_PERCENT, 37);
     metrics_observe_us(HISTOGRAM_COMMIT_SECONDS, 100);
     metrics_observe_us(HISTOGRAM_COMMIT_SECONDS, 101);
     metrics_observe_us(HISTOGRAM_COMMIT_SECONDS, 3600000000);
@@ -116,7 +120,7 @@ static void a_sender_says_only_what_senders_count(void **state)
 
 static void rename_itself(void)
 {
-    metrics_name(INGEST, "supervisor", false);
+    metrics_name(INGEST, "supervisor", METRICS_SUPERVISOR);
 }
 
 static void a_role_cannot_write_the_board(void **state)
@@ -160,11 +164,24 @@ static void the_page_has_each_family_once_and_each_role(void **state)
         "posthorn_commit_duration_seconds_bucket{role=\"ingest\",le=\"+Inf\"} "
         "3\n",
         "posthorn_commit_duration_seconds_count{role=\"ingest\"} 3\n",
-        "posthorn_commit_duration_seconds_count{role=\"sender.0\"} 0\n",
+        "posthorn_commit_duration_seconds_sum{role=\"ingest\"} 3600.000201\n",
         "posthorn_attempt_duration_seconds_count{role=\"sender.0\"} 1\n",
+        "posthorn_attempt_phase_duration_seconds_bucket{phase=\"tls\","
+        "role=\"sender.0\",le=\"0.0001\"} 0\n",
+        "posthorn_backlog_fullest_ratio{role=\"ingest\"} 0.37\n",
+        "posthorn_build_info{version=\"" POSTHORN_VERSION "\"} 1\n",
         "# TYPE posthorn_events_refused_total counter\n",
         "# TYPE posthorn_role_ready gauge\n",
         "# TYPE posthorn_commit_duration_seconds histogram\n",
+    };
+    // Only who can have a series has one, and none tells of a certificate that is not
+    // there.
+    static const char *const not_there[] = {
+        "accepted_total{role=\"s",
+        "commit_duration_seconds_count{role=\"sender.0\"}",
+        "role_restarts_total{role=\"supervisor\"}",
+        "posthorn_log_matched_position{",
+        "posthorn_listener_certificate_expiry_timestamp_seconds{",
     };
     struct buf out;
 
@@ -173,10 +190,38 @@ static void the_page_has_each_family_once_and_each_role(void **state)
     assert_int_equal(in_role(SENDER, lie_as_sender), 0);
     buf_init(&out, 0);
     metrics_render(&out, only_ingest_works);
+    for (size_t i = 0; i < sizeof(not_there) / sizeof(not_there[0]); i++)
+        assert_int_equal(count_of(buf_cstr(&out), not_there[i]), 0);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         if (count_of(buf_cstr(&out), lines[i]) != 1)
             fail_msg("not there once: %s", lines[i]);
     }
+    buf_clear(&out);
+}
+
+static void age_as_dispatcher(void)
+{
+    metrics_gauge(GAUGE_OLDEST_DUE, clock_now_ms() - 5000);
+}
+
+// The age is that of the moment when the page is read, even if its role hangs.
+static void an_age_grows_by_itself(void **state)
+{
+    static const char name[] = "posthorn_oldest_due_age_seconds{role=\"d\"} ";
+    const char *at;
+    struct buf out;
+
+    (void)state;
+    metrics_name(INGEST, "d", METRICS_DISPATCHER);
+    buf_init(&out, 0);
+    metrics_render(&out, only_ingest_works);
+    assert_non_null(strstr(buf_cstr(&out), name));
+    assert_true(strtod(strstr(buf_cstr(&out), name) + strlen(name), NULL) == 0);
+    assert_int_equal(in_role(INGEST, age_as_dispatcher), 0);
+    buf_reset(&out);
+    metrics_render(&out, only_ingest_works);
+    at = strstr(buf_cstr(&out), name) + strlen(name);
+    assert_true(strtod(at, NULL) >= 5 && strtod(at, NULL) < 60);
     buf_clear(&out);
 }
 
@@ -189,6 +234,7 @@ int main(void)
         cmocka_unit_test_setup(a_role_cannot_write_the_board, set_up),
         cmocka_unit_test_setup(the_page_has_each_family_once_and_each_role,
                                set_up),
+        cmocka_unit_test_setup(an_age_grows_by_itself, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

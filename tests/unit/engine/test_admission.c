@@ -122,8 +122,8 @@ static int make_directory(void **state)
                                    .n_shards = 1,
                                    .keys = new_keys() };
     assert_true(metrics_create(2));
-    metrics_name(0, "ingest", false);
-    metrics_name(1, "dispatcher-0", false);
+    metrics_name(0, "ingest", METRICS_INGEST);
+    metrics_name(1, "dispatcher-0", METRICS_DISPATCHER);
     if (queue_prepare(&queue, &why) != OK)
         fail_msg("%s", buf_cstr(&why));
     uv_loop_init(&log_loop);

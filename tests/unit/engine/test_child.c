@@ -66,7 +66,7 @@ static int set_up(void **state)
     (void)state;
     if (uv_loop_init(&loop) != 0 || !metrics_create(2))
         return -1;
-    metrics_name(0, "supervisor", false);
+    metrics_name(0, "supervisor", METRICS_SUPERVISOR);
     owner = (struct child_owner){ .loop = &loop,
                                   .accounts = &nobody,
                                   .instance = "i",

@@ -35,7 +35,7 @@ static int set_up(void **state)
         renderer = renderer_new(&config);
         if (!metrics_create(1))
             return -1;
-        metrics_name(0, "dispatcher.0", false);
+        metrics_name(0, "dispatcher.0", METRICS_DISPATCHER);
     }
     renderer_reload(renderer, &config);
     alarm(HANG_S);

@@ -270,6 +270,79 @@ static void rows_are_loaded_when_the_queue_is_empty(void **state)
     world_free(w);
 }
 
+static int64_t due_since_ms(const struct world *w, size_t i)
+{
+    return hook_due_since_ms(&w->schedule, w->hooks[i], w->now.mono_us);
+}
+
+static void it_is_known_since_when_something_is_due(void **state)
+{
+    struct world *w = world_new();
+    int64_t now_ms = w->now.due_ms;
+
+    (void)state;
+    assert_int_equal(due_since_ms(w, 0), INT64_MAX);
+    tell(w, (struct schedule_event){ .kind = SCHEDULE_ROWS_EXPECTED,
+                                     .hook = w->hooks[0],
+                                     .due_at_ms = now_ms + 500 });
+    assert_int_equal(due_since_ms(w, 0), INT64_MAX); // not yet
+    tell(w, (struct schedule_event){ .kind = SCHEDULE_ROWS_EXPECTED,
+                                     .hook = w->hooks[0],
+                                     .due_at_ms = now_ms - 500 });
+    assert_int_equal(due_since_ms(w, 0), now_ms - 500);
+    // What is in memory is older than the rows that are not.
+    arrive(w, 0)->due_at_ms = now_ms - 700;
+    assert_int_equal(due_since_ms(w, 0), now_ms - 700);
+    assert_non_null(turn(w));
+    tell(w, (struct schedule_event){ .kind = SCHEDULE_ROWS_READ,
+                                     .hook = w->hooks[0],
+                                     .due_at_ms = now_ms - 300 });
+    assert_int_equal(due_since_ms(w, 0), now_ms - 300);
+    // The breaker, or what the receiver asks for, holds it back.
+    w->hooks[0]->throttle.wait_until_us = w->now.mono_us + 1000;
+    assert_int_equal(due_since_ms(w, 0), INT64_MAX);
+    // Of an ordered hook, what waits for no other delivery, since it was read.
+    w->records[1].policy.ordered = true;
+    change(w, 1);
+    arrive(w, 1);
+    w->now.mono_us += 2000000;
+    w->schedule.now_ms += 2000;
+    assert_in_range(w->schedule.now_ms - due_since_ms(w, 1), 1999, 2001);
+    w->hooks[1]->first->not_before_ms = w->schedule.now_ms + 1;
+    assert_int_equal(due_since_ms(w, 1), INT64_MAX);
+    world_free(w);
+}
+
+static void count_visit(void *data, const struct hook_state *f)
+{
+    unsigned *n_visits = data;
+
+    n_visits[f->no]++;
+}
+
+static void a_walk_visits_each_hook_once(void **state)
+{
+    struct world *w = world_new();
+    unsigned n_visits[N_HOOKS + 1] = { 0 };
+    struct hook_walk walk = { 0 };
+    unsigned n_pieces = 1;
+
+    (void)state;
+    while (hook_walk(&w->schedule, &walk, 5, count_visit, n_visits) ==
+           WALK_GOES_ON)
+        n_pieces++;
+    assert_in_range(n_pieces, 2, 20);
+    for (size_t no = 1; no <= N_HOOKS; no++)
+        assert_int_equal(n_visits[no], 1);
+    assert_int_equal(hook_walk(&w->schedule, &walk, 1, count_visit, n_visits),
+                     WALK_GOES_ON);
+    for (uint64_t no = 100; no < 200; no++)
+        hook_add(&w->schedule, no); // the table grows
+    assert_int_equal(hook_walk(&w->schedule, &walk, 1, count_visit, n_visits),
+                     WALK_IN_VAIN);
+    world_free(w);
+}
+
 static void a_suspect_is_sent_alone(void **state)
 {
     struct world *w = world_new();
@@ -370,6 +443,8 @@ int main(void)
             a_hook_that_does_not_answer_gets_its_part_of_a_busy_receiver),
         cmocka_unit_test(an_attempt_that_is_not_made_counts_for_nothing),
         cmocka_unit_test(rows_are_loaded_when_the_queue_is_empty),
+        cmocka_unit_test(it_is_known_since_when_something_is_due),
+        cmocka_unit_test(a_walk_visits_each_hook_once),
         cmocka_unit_test(a_suspect_is_sent_alone),
         cmocka_unit_test(what_waits_for_a_deleted_hook_is_cancelled),
         cmocka_unit_test(illegal_moves_end_the_process),
