@@ -74,6 +74,7 @@ class Apt:
         self.write("apt-get", f"""
             if [ "$1" = indextargets ]; then echo "{targets}"; exit; fi
             echo "$*" >>{directory}/asked""")
+        self.path = os.environ["PATH"]
         self.offers({})
         self.has_all(False)
         self.sources = directory / "sources" / "posthorn-trixie.list"
@@ -99,15 +100,25 @@ class Apt:
             *) echo "  Candidate: 3.6.4-1" ;;
             esac""")
 
-    def install_deps(self, status=0):
+    def hide(self, name):
+        """No program of this name is found, wherever the machine has one."""
+        folder = self.directory / "path"
+        folder.mkdir()
+        for place in os.environ["PATH"].split(":"):
+            for program in (os.listdir(place) if os.path.isdir(place) else ()):
+                if program != name and not os.path.lexists(folder / program):
+                    os.symlink(os.path.join(place, program), folder / program)
+        self.path = str(folder)
+
+    def install_deps(self, *options, status=0, **environment):
         """What it printed, and what apt-get was asked for."""
         asked = self.directory / "asked"
         asked.unlink(missing_ok=True)
         result = subprocess.run(
-            [ROOT / "deploy" / "install-deps"], capture_output=True, text=True,
+            [ROOT / "deploy" / "install-deps", *options], capture_output=True, text=True,
             timeout=60, env={**os.environ, "APT_CONFIG": str(self.directory / "apt.conf"),
                              "OS_RELEASE": str(self.directory / "os-release"),
-                             "PATH": f"{self.directory}/bin:{os.environ['PATH']}"})
+                             "PATH": f"{self.directory}/bin:{self.path}", **environment})
         assert result.returncode == status, result.stdout + result.stderr
         return result.stdout + result.stderr, asked.read_text() if asked.exists() else ""
 
@@ -187,6 +198,28 @@ def test_install_deps_leaves_apt_as_it_was_when_it_refuses(tmp_path):
         assert ("adds to apt" in printed) == was_asked
         assert not apt.sources.exists() and not apt.pins.exists()
         assert " install " not in asked
+
+
+@needs_apt
+def test_install_deps_takes_promtool_alone_out_of_its_package(tmp_path):
+    """No server is installed, so none is started."""
+    apt = Apt(tmp_path, version="13")
+    apt.has_all(True)
+    apt.hide("promtool")
+    package = tmp_path / "package" / "usr" / "bin"
+    package.mkdir(parents=True)
+    (package / "promtool").write_text("the checker")
+    (package / "prometheus").write_text("the server")
+    apt.write("apt-get", f"""
+        echo "$*" >>{tmp_path}/asked
+        case $* in *download*) touch prometheus_2_all.deb ;; esac""")
+    apt.write("dpkg-deb", f"exec tar -c -C {tmp_path}/package .")
+    target = tmp_path / "local" / "promtool"
+    _, asked = apt.install_deps("--tests", PROMTOOL=str(target))
+    assert "download prometheus" in asked and " install " not in asked
+    assert target.read_text() == "the checker" and os.access(target, os.X_OK)
+    assert os.listdir(target.parent) == ["promtool"]
+    assert apt.install_deps("--tests", PROMTOOL=str(target)) == ("", "")
 
 
 def test_another_mbedtls_is_refused_with_a_sentence(tmp_path):
