@@ -18,8 +18,8 @@ bool port_is_among(uint16_t port, const struct port_range *ranges, size_t n)
 
 bool config_permits_port(const struct config *c, uint16_t port)
 {
-    for (size_t i = 0; i < c->n_endpoint_allow; i++) {
-        if (c->endpoint_allow[i].port == port)
+    for (size_t i = 0; i < c->endpoint_allow.n; i++) {
+        if (c->endpoint_allow.at[i].port == port)
             return true;
     }
     return port_is_among(port, c->endpoint_ports, c->n_endpoint_ports);
@@ -64,12 +64,21 @@ bool config_logs_json(const struct config *c)
     return strcmp(c->log_format, "json") == 0;
 }
 
+bool cidr_holds_address(const struct cidr *cidr, const uint8_t address[16])
+{
+    size_t n_whole = cidr->n_bits / 8;
+    unsigned n_rest = cidr->n_bits % 8u;
+
+    if (memcmp(address, cidr->address, n_whole) != 0)
+        return false;
+    return n_rest == 0 ||
+           (address[n_whole] ^ cidr->address[n_whole]) >> (8u - n_rest) == 0;
+}
+
 bool cidr_holds(const struct cidr *cidr, const struct sockaddr *address)
 {
     uint8_t bytes[16] = { 0 };
     uint16_t port;
-    size_t n_whole = cidr->n_bits / 8;
-    unsigned n_rest = cidr->n_bits % 8u;
 
     if (address->sa_family == AF_INET) {
         struct sockaddr_in v4;
@@ -88,10 +97,6 @@ bool cidr_holds(const struct cidr *cidr, const struct sockaddr *address)
     } else {
         return false;
     }
-    if (cidr->port != 0 && cidr->port != port)
-        return false;
-    if (memcmp(bytes, cidr->address, n_whole) != 0)
-        return false;
-    return n_rest == 0 ||
-           ((bytes[n_whole] ^ cidr->address[n_whole]) >> (8 - n_rest)) == 0;
+    return (cidr->port == 0 || cidr->port == port) &&
+           cidr_holds_address(cidr, bytes);
 }

@@ -27,6 +27,11 @@ struct cidr {
     uint16_t port;       // 0: any
 };
 
+struct cidrs {
+    struct cidr at[CIDRS_MAX];
+    size_t n;
+};
+
 // The largest value that the setting max_event_bytes may have. Buffers and frames
 // that hold an event's payload are sized for it.
 #define EVENT_BYTES_LIMIT ((size_t)4 * 1024 * 1024)
@@ -54,8 +59,8 @@ struct config {
     char *metrics_token_file;
     uint64_t dispatchers;
     uint64_t senders;
-    struct cidr endpoint_allow[CIDRS_MAX];
-    size_t n_endpoint_allow;
+    struct cidrs endpoint_allow;
+    struct cidrs trusted_proxies; // each for any port
     struct port_range endpoint_ports[PORT_RANGES_MAX];
     size_t n_endpoint_ports;
     int64_t retry_schedule_ms[RETRIES_MAX];
@@ -149,5 +154,7 @@ struct json_limits config_json_limits(const struct config *c);
 uint64_t config_org_quota_bytes(const struct config *c);
 
 bool cidr_holds(const struct cidr *cidr, const struct sockaddr *address);
+// The same for any port; `address` is of 16 bytes, IPv4 as ::ffff:a.b.c.d.
+bool cidr_holds_address(const struct cidr *cidr, const uint8_t address[16]);
 
 #endif

@@ -245,10 +245,9 @@ static void *field_at(struct config *c, const struct setting *s)
     return (char *)c + s->offset;
 }
 
-static enum err read_cidrs(struct config *c, struct str text)
+static enum err read_cidrs(struct str text, struct cidrs *out)
 {
-    return config_read_cidrs(text, c->endpoint_allow, CIDRS_MAX,
-                             &c->n_endpoint_allow);
+    return config_read_cidrs(text, out->at, CIDRS_MAX, &out->n);
 }
 
 static enum err read_value(struct config *c, const struct setting *s,
@@ -276,7 +275,7 @@ static enum err read_value(struct config *c, const struct setting *s,
         return config_read_schedule(str_of(text), (int64_t)s->max, field,
                                     &c->n_retries);
     case TYPE_CIDRS:
-        return read_cidrs(c, str_of(text));
+        return read_cidrs(str_of(text), field);
     case TYPE_PORTS:
         return config_read_ports(str_of(text), c->endpoint_ports,
                                  PORT_RANGES_MAX, &c->n_endpoint_ports);

@@ -57,6 +57,10 @@ static const struct setting rows[] = {
       "Organization that Pulumi's command line uses with the admin token when "
       "no organization is named; empty: the only organization, if there is "
       "just one." },
+    { "trusted_proxies", TYPE_CIDRS, AT(trusted_proxies), "", 0, 0, true,
+      "Addresses of reverse proxies, CIDRs, whose X-Forwarded-For is believed: "
+      "limits, log lines and caps by address then count the client, not the "
+      "proxy." },
     { "metrics_token_file", TYPE_PATH, AT(metrics_token_file), "", 0, 0, true,
       "File with a token; if set, /metrics requires this token or the admin "
       "token." },

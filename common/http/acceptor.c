@@ -22,7 +22,6 @@
 #define ACCEPTS_A_TURN      64 // then other connections get their turn
 #define WARN_AGAIN_MS       10000
 #define KERNEL_UNSENT_BYTES (128 * 1024) // of an answer: two pieces
-#define TOO_MANY            "too many connections; try again"
 
 // --- caps ---
 
@@ -41,18 +40,6 @@ static bool make_room(struct http_server *s, const struct conn *newcomer)
     return true;
 }
 
-// Closes the connection of the newcomer's address that has waited longest.
-static bool make_room_of_peer(const struct conn *newcomer)
-{
-    struct conn *c = LIST_FIRST(&newcomer->peer->waiting, struct conn, at_peer);
-
-    if (c == newcomer)
-        return false;
-    newcomer->server->figures.n_refused++;
-    conn_close(c);
-    return true;
-}
-
 // A handshake only to be refused costs more than an answer is worth.
 static void refuse(struct conn *c)
 {
@@ -62,7 +49,7 @@ static void refuse(struct conn *c)
         conn_close(c);
         return;
     }
-    reply_fault(c, HTTP_REFUSED_STATUS, TOO_MANY);
+    reply_fault(c, HTTP_REFUSED_STATUS, HTTP_TOO_MANY);
 }
 
 static bool is_full(const struct http_server *s)
@@ -76,7 +63,7 @@ static void check_caps(struct conn *c)
     bool has_room = true;
 
     if (c->peer->n_connections > s->limits.max_per_address &&
-        !make_room_of_peer(c)) {
+        !conn_is_of_proxy(c) && !conn_make_room_of_peer(c)) {
         // If this address has too many, only lingering connections make room in the
         // table.
         while (is_full(s) && conn_list_first(s, CONN_LIST_LINGER) != NULL)
@@ -113,7 +100,7 @@ static void welcome(struct http_server *s, int fd,
     }
     uv_tcp_nodelay(&c->stream.tcp, 1);
     if (stream_hub_has_tls(s->streams)) {
-        stream_secure(&c->stream, s->streams, c->peer->address);
+        stream_secure(&c->stream, s->streams, c->address, conn_is_of_proxy(c));
         conn_enter(c, CONN_SHAKING);
     }
     // Limit what the kernel buffers for a client that does not read: that is
@@ -133,7 +120,7 @@ static int open_spare(void)
 static void refuse_with_spare(struct http_server *s)
 {
     static const char body[] =
-        "{\"code\":503,\"message\":\"Service Unavailable: " TOO_MANY "\"}";
+        "{\"code\":503,\"message\":\"Service Unavailable: " HTTP_TOO_MANY "\"}";
     char answer[256];
     int n_bytes;
     int fd;

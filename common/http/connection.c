@@ -41,6 +41,7 @@ static void keep_input(struct conn *c, const char *at, size_t n_bytes)
 static void reset_request(struct conn *c)
 {
     parse_reset(c);
+    conn_leave_client(c);
     conn_release(c);
     conn_drop_body(c);
     budget_leave(c);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// connection_table.c — the connections of a server: their lists, states, and end.
+// connection_table.c — the connections of a server: their lists, turns, states,
+// and end.
 //
 // This module calls none of the modules that read requests and write answers: they
 // react to events through struct conn_events.
@@ -66,82 +67,69 @@ enum share http_hold(struct http_request *r, uint64_t holder_no,
     return SHARE_THERE;
 }
 
-// --- addresses ---
-
-static struct peer *find_peer(const struct http_server *s,
-                              const uint8_t *address, uint64_t hash)
-{
-    struct hash_node *n = hash_map_find(&s->peers, hash);
-
-    while (n != NULL && memcmp(HASH_OBJECT(n, struct peer, node)->address,
-                               address, HTTP_ADDRESS_BYTES) != 0)
-        n = hash_map_same(n);
-    return HASH_OBJECT(n, struct peer, node);
-}
-
-// Whoever has an IPv6 network chooses among many addresses, so the hash has a secret.
-static void count_peer(struct conn *c, const uint8_t *address)
-{
-    struct http_server *s = c->server;
-    uint64_t hash =
-        hash_here((struct str){ (const char *)address, HTTP_ADDRESS_BYTES }, 0);
-    struct peer *p = find_peer(s, address, hash);
-
-    if (p == NULL) {
-        p = xcalloc(1, sizeof(*p));
-        memcpy(p->address, address, HTTP_ADDRESS_BYTES);
-        hash_map_add(&s->peers, &p->node, hash);
-    }
-    p->n_connections++;
-    c->peer = p;
-    if (c->list == CONN_LIST_WAITING)
-        list_push(&p->waiting, &c->at_peer);
-}
-
-static void uncount_peer(struct conn *c)
-{
-    struct peer *p = c->peer;
-
-    if (p != NULL && c->list == CONN_LIST_WAITING)
-        list_remove(&p->waiting, &c->at_peer);
-    c->peer = NULL;
-    if (p == NULL || --p->n_connections > 0)
-        return;
-    hash_map_remove(&c->server->peers, &p->node);
-    free(p);
-}
-
-void conn_name_peer(struct conn *c, const struct sockaddr_storage *from)
-{
-    uint8_t address[HTTP_ADDRESS_BYTES] = { 0 };
-    char *name = c->request.peer;
-
-    if (from->ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
-
-        uv_ip4_name(v4, name, sizeof(c->request.peer));
-        address[10] = 0xff;
-        address[11] = 0xff;
-        memcpy(address + 12, &v4->sin_addr, sizeof(v4->sin_addr));
-    } else if (from->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
-
-        uv_ip6_name(v6, name, sizeof(c->request.peer));
-        memcpy(address, &v6->sin6_addr, sizeof(address));
-    }
-    count_peer(c, address);
-}
-
 void conn_uncount(struct conn *c)
 {
     bool is_handlers = c->state == CONN_WORK || c->state == CONN_STREAM;
 
-    uncount_peer(c);
+    conn_leave_peer(c);
     // What the handler still holds takes memory, and counts until it answers.
     if (c->is_counted && (c->is_answered || c->is_gone || !is_handlers)) {
         c->is_counted = false;
         c->server->figures.n_connections--;
     }
+}
+
+// --- turns ---
+
+// Requests that arrived together, and answers in pieces, must not block the loop: what is
+// left of them waits here. Between two turns the loop looks at all its sockets.
+
+void turn_leave(struct conn *c)
+{
+    struct list *turns = &c->server->turns;
+
+    if (!c->waits_for_turn)
+        return;
+    c->waits_for_turn = false;
+    list_remove(turns, &c->turn);
+    if (turns->first == NULL)
+        uv_idle_stop(&c->server->turner);
+}
+
+// Each connection has at most one turn, so that the loop looks at the sockets in
+// between.
+static void on_turn(uv_idle_t *turner)
+{
+    struct http_server *s = turner->data;
+    const struct list_node *last = s->turns.last;
+    struct conn *c;
+    uint64_t began_ns = uv_hrtime();
+    bool is_last = false;
+
+    while (!is_last && uv_hrtime() - began_ns < HTTP_TURN_NS &&
+           (c = LIST_FIRST(&s->turns, struct conn, turn)) != NULL) {
+        is_last = s->turns.first == last;
+        turn_leave(c);
+        s->events.on_turn(c);
+    }
+}
+
+void turn_wait(struct conn *c)
+{
+    struct list *turns = &c->server->turns;
+
+    if (c->waits_for_turn || c->is_tcp_closed)
+        return;
+    if (turns->first == NULL)
+        uv_idle_start(&c->server->turner, on_turn);
+    c->waits_for_turn = true;
+    list_push(turns, &c->turn);
+}
+
+void turn_init(struct http_server *s)
+{
+    uv_idle_init(s->loop, &s->turner);
+    s->turner.data = s;
 }
 
 // --- states ---
@@ -368,4 +356,15 @@ void conn_tell(struct conn *c, const char *message, const char *reason)
              log_quote(str_of(reason)), s->n_untold);
     s->tell_again_ms = now_ms + TELL_EVERY_MS;
     s->n_untold = 0;
+}
+
+bool conn_make_room_of_peer(const struct conn *newcomer)
+{
+    struct conn *c = LIST_FIRST(&newcomer->peer->waiting, struct conn, at_peer);
+
+    if (c == NULL || c == newcomer)
+        return false;
+    newcomer->server->figures.n_refused++;
+    conn_close(c);
+    return true;
 }

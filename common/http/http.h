@@ -67,9 +67,13 @@ struct http_limits {
     // time is disconnected.
     uint32_t body_timeout_ms;
     uint32_t idle_timeout_ms; // between requests
+    // Whose X-Forwarded-For is believed (trusted_proxies). NULL: nobody's. Read for
+    // each request, so a reload counts at once.
+    const struct cidrs *proxies;
 };
 
 extern const struct http_limits http_default_limits;
+struct cidrs;
 struct config;
 // Those of the settings; the rest are the default ones.
 struct http_limits http_limits_of(const struct config *config,
@@ -97,7 +101,9 @@ struct http_request {
     uint64_t announced_bytes; // Content-Length, 0 if chunked
     size_t body_limit_bytes;  // on_headers may set it (default max_body_bytes)
     int64_t first_byte_us;    // clock_now_us() when its first byte came
-    char peer[48];            // the client's address as text
+    // The client's address as text: that of its connection, or the one that a trusted
+    // proxy tells.
+    char peer[48];
     uint64_t
         hash[2]; // of method, target and body, and its length; in on_request
     bool is_private;      // caches must not keep the answer (no-store)

@@ -232,6 +232,18 @@ static int hand_headers(struct conn *c)
     return answer_expectation(c);
 }
 
+// A client of a proxy has no more requests in work than one with connections of its
+// own.
+static int count_client(struct conn *c)
+{
+    if (!conn_enter_client(c) ||
+        c->peer->n_connections <= c->server->limits.max_per_address ||
+        conn_make_room_of_peer(c))
+        return 0;
+    c->server->figures.n_refused++;
+    return fault(c, HTTP_REFUSED_STATUS, HTTP_TOO_MANY);
+}
+
 static int on_headers_complete(llhttp_t *parser)
 {
     struct conn *c = parser->data;
@@ -246,6 +258,9 @@ static int on_headers_complete(llhttp_t *parser)
     if (rc != 0)
         return rc;
     fill_request(c);
+    rc = count_client(c);
+    if (rc != 0)
+        return rc;
     c->keeps_alive = llhttp_should_keep_alive(parser) != 0;
     conn_enter(c, CONN_BODY);
     return hand_headers(c);

@@ -5,7 +5,7 @@
 //
 //   request.c           headers, decoding, names
 //   budget.c            what is held for clients, and on whose account
-//   turn.c              connections with more work than one turn of the loop allows
+//   client_address.c    who a connection, or a request behind a proxy, comes from
 //   connection_table.c  the lists of connections, their states and their end
 //   alone.c             requests that the process has died with
 //   response.c          answers, faults and streams
@@ -38,6 +38,7 @@
 #define HTTP_ADDRESS_BYTES  16 // IPv6; IPv4 as ::ffff:a.b.c.d
 #define HTTP_TURN_NS        UINT64_C(5000000) // work within one turn of the loop
 #define HTTP_REFUSED_STATUS 503
+#define HTTP_TOO_MANY       "too many connections; try again"
 #define HTTP_REFUSED_BYTES                                                  \
     "this process died three times with these bytes; they are refused for " \
     "ten minutes"
@@ -97,8 +98,10 @@ struct conn {
     struct list_node held;    // in http_server.held
     struct list_node turn;    // in http_server.turns
     enum conn_list list;
-    struct peer *peer; // NULL: no longer counted
-    bool is_held;      // its request counts for holder_no
+    struct peer *peer; // for whom it counts; NULL: no longer counted
+    uint8_t address[HTTP_ADDRESS_BYTES]; // from which it comes
+    bool has_client;                     // it counts for a client of a proxy
+    bool is_held;                        // its request counts for holder_no
     uint64_t holder_no;
     llhttp_t parser;
     struct http_request request;
@@ -157,11 +160,11 @@ struct conn {
                      // there
 };
 
-// Callbacks of connection_table.c and turn.c into modules above them; server.c,
+// Callbacks of connection_table.c into modules above them; server.c,
 // which knows all modules, sets them.
 struct conn_events {
     uv_read_cb on_read;
-    void (*on_turn)(struct conn *c);       // its turn in turn.c has come
+    void (*on_turn)(struct conn *c);       // its turn has come
     void (*on_reply_done)(struct conn *c); // its answer is written
     void (*on_descriptor_free)(struct http_server *s);
     void (*on_last_freed)(struct http_server *s); // no connection is left
@@ -224,16 +227,33 @@ static inline size_t conn_input_bytes(const struct conn *c)
     return c->input.n_bytes - c->input_at;
 }
 
+// client_address.c
+// Counts the connection for the address that it comes from, and sets the request's
+// `peer`.
+void conn_name_peer(struct conn *c, const struct sockaddr_storage *from);
+// Whether the connection comes from a trusted proxy.
+bool conn_is_of_proxy(const struct conn *c);
+// Once the header is complete: if a trusted proxy has sent the request, the connection
+// counts for the client that the proxy names, until conn_leave_client(). False: it does
+// not come from a proxy, or the proxy names nobody.
+bool conn_enter_client(struct conn *c);
+void conn_leave_client(struct conn *c);
+void conn_leave_peer(struct conn *c); // counts it for nobody any more
+
 // connection_table.c
 void conn_list_enter(struct conn *c,
                      enum conn_list list); // at the end of its list
 void conn_list_leave(struct conn *c);
 void conn_uncount(struct conn *c); // stops counting it: it is being closed
 void conn_release(struct conn *c); // stops counting its request for its holder
-// Counts the connection for its client address, and sets the request's `peer`.
-void conn_name_peer(struct conn *c, const struct sockaddr_storage *from);
+// Closes the connection of the newcomer's address that has waited longest. False: that
+// is the newcomer.
+bool conn_make_room_of_peer(const struct conn *newcomer);
 // Logs, not too often, why what a client sent is useless here.
 void conn_tell(struct conn *c, const char *message, const char *reason);
+void turn_init(struct http_server *s);
+void turn_wait(struct conn *c); // queues it for a turn: events.on_turn
+void turn_leave(struct conn *c);
 void conn_start(struct conn *c); // starts reading
 void conn_stop(struct conn *c);  // stops reading
 void conn_enter(struct conn *c, enum conn_state state);
@@ -290,11 +310,6 @@ void accept_resume(struct http_server *s); // a descriptor may be free
 
 // pieces.c
 void pieces_go_on(struct conn *c); // makes the next piece
-
-// turn.c
-void turn_wait(struct conn *c); // queues it for a turn: events.on_turn
-void turn_leave(struct conn *c);
-void turn_init(struct http_server *s);
 
 // budget.c
 void budget_count(struct conn *c); // call after what it holds has changed

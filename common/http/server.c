@@ -313,6 +313,7 @@ struct http_limits http_limits_of(const struct config *config,
     limits.max_connections = (unsigned)config->max_connections;
     limits.max_per_address = (unsigned)config->max_connections_per_address;
     limits.max_handshakes_per_s = (unsigned)config->max_handshakes_per_address;
+    limits.proxies = &config->trusted_proxies;
     return limits;
 }
 

@@ -297,7 +297,7 @@ void crypt_stop(struct stream *s)
 // --- life ---
 
 void stream_secure(struct stream *s, struct stream_hub *h,
-                   const uint8_t address[16])
+                   const uint8_t address[16], bool is_of_many)
 {
     struct crypt *c = xcalloc(1, sizeof(*c));
 
@@ -307,7 +307,7 @@ void stream_secure(struct stream *s, struct stream_hub *h,
     buf_init(&c->hello, 0);
     buf_init(&c->sending, 0);
     s->crypt = c;
-    shakes_join(&h->shakes, &c->shaker, address);
+    shakes_join(&h->shakes, &c->shaker, address, is_of_many);
     receive(c);
 }
 

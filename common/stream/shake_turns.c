@@ -22,6 +22,7 @@ struct shake_peer {
     unsigned n_under_way;
     unsigned n_users;
     bool is_in_ring, is_stalled;
+    bool is_of_many;
 };
 
 // --- peers ---
@@ -97,14 +98,16 @@ static void release_peer(struct shake_turns *t, struct shake_peer *p)
 // --- those who shake hands ---
 
 void shakes_join(struct shake_turns *t, struct shaker *shaker,
-                 const uint8_t address[SHAKE_ADDRESS_BYTES])
+                 const uint8_t address[SHAKE_ADDRESS_BYTES], bool is_of_many)
 {
     uint8_t masked[SHAKE_ADDRESS_BYTES];
 
     memcpy(masked, address, sizeof(masked));
-    mask(masked);
+    if (!is_of_many)
+        mask(masked);
     *shaker = (struct shaker){ .peer = find_peer(t, masked) };
     shaker->peer->n_users++;
+    shaker->peer->is_of_many = is_of_many;
 }
 
 void shakes_ready(struct shake_turns *t, struct shaker *shaker)
@@ -167,7 +170,8 @@ static bool may_begin(struct shake_turns *t, struct shake_peer *p,
 {
     struct str key = { (const char *)p->address, SHAKE_ADDRESS_BYTES };
 
-    return has_place(t, p, now_us) && limiter_take(&t->rates, key, now_us);
+    return p->is_of_many ||
+           (has_place(t, p, now_us) && limiter_take(&t->rates, key, now_us));
 }
 
 // The next connection of a peer. NULL: it must not begin another one now.

@@ -48,8 +48,10 @@ struct shake_turns {
 void shakes_init(struct shake_turns *t, unsigned max_per_second);
 void shakes_clear(struct shake_turns *t); // nobody is left
 
+// `is_of_many`: the address stands for many clients; it takes turns like any other, and
+// begins as many handshakes as come.
 void shakes_join(struct shake_turns *t, struct shaker *shaker,
-                 const uint8_t address[SHAKE_ADDRESS_BYTES]);
+                 const uint8_t address[SHAKE_ADDRESS_BYTES], bool is_of_many);
 // It has something to do. Does nothing if that is known.
 void shakes_ready(struct shake_turns *t, struct shaker *shaker);
 // It is done, or its connection ends. Does nothing if it has left.

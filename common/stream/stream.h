@@ -72,9 +72,10 @@ struct stream_write {
 };
 
 // The handle is initialized and open: from now on it speaks TLS. Reads the handshake,
-// until `on_shaken`.
+// until `on_shaken`. `is_of_many`: the address stands for many clients, such as that of
+// a trusted proxy, so the limits for one address do not hold for it.
 void stream_secure(struct stream *s, struct stream_hub *h,
-                   const uint8_t address[16]);
+                   const uint8_t address[16], bool is_of_many);
 
 // Refuses a client before its handshake: an alert, as far as the kernel takes it.
 void stream_refuse(struct stream *s);

@@ -72,8 +72,8 @@ void local_addresses_reload(struct local_addresses *local,
 {
     const char *listeners[] = { config->api_listen, config->ingest_listen };
 
-    local->rules.allow = config->endpoint_allow;
-    local->rules.n_allow = config->n_endpoint_allow;
+    local->rules.allow = config->endpoint_allow.at;
+    local->rules.n_allow = config->endpoint_allow.n;
     local->rules.ports = config->endpoint_ports;
     local->rules.n_ports = config->n_endpoint_ports;
     local->rules.n_listeners = 0;

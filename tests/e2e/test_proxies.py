@@ -61,6 +61,9 @@ class Proxy:
                               capture_output=True, text=True, timeout=30, **more)
 
 
+CLIENT = "127.0.0.9"  # of one request
+
+
 class Nginx(Proxy):
     def command(self):
         text = self.sample("nginx.conf")
@@ -101,7 +104,8 @@ def is_there(name):
         not is_there(kind.__name__.lower()), reason="deploy/install-deps --long"),
         id=kind.__name__.lower()) for kind in (Nginx, Caddy)])
 def proxy(request, make_engine, certificates, tmp_path):
-    engine = make_engine(dashboard_url=f"https://{API}").start()
+    engine = make_engine(dashboard_url=f"https://{API}",
+                         trusted_proxies="127.0.0.1/32").start()
     made = request.param(tmp_path, certificates, engine)
     try:
         yield made.start()
@@ -125,6 +129,17 @@ def test_the_sample_serves_all_of_the_engine(proxy, receiver):
     receiver.wait(1, path="/in")
     a_large_post_comes_through(proxy, token)
     a_browser_logs_in(proxy)
+    the_client_is_named(proxy, token, asks_json)
+
+
+def the_client_is_named(proxy, token, asks_json):
+    """By what the proxy saw, not by what the client says."""
+    proxy.curl(API, "/api/orgs/acme/hooks/all", *token, *asks_json, "-X", "PATCH", "-d",
+               '{"displayName":"named"}', "--interface", CLIENT, "-H",
+               "X-Forwarded-For: 203.0.113.9")
+    (line,) = wait_for(lambda: [line for line in proxy.engine.log().splitlines()
+                                if 'new_display_name="named"' in line], "it is logged")
+    assert f'peer="{CLIENT}"' in line
 
 
 def is_http2(proxy, token):

@@ -42,7 +42,7 @@ static void config_defaults_are_those_documented(void **state)
     assert_int_equal(c.retry_schedule_ms[0], 5000);
     assert_int_equal(c.retry_schedule_ms[11], 86400000);
     assert_int_equal(c.retention_delivered_ms, INT64_C(7) * 86400000);
-    assert_int_equal(c.n_endpoint_allow, 0);
+    assert_int_equal(c.endpoint_allow.n, 0);
     config_clear(&c);
     buf_clear(&faults);
 }

@@ -58,7 +58,7 @@ static void join(struct world *w, struct shaker *shaker, uint8_t last)
     uint8_t address[SHAKE_ADDRESS_BYTES];
 
     v4(address, last);
-    shakes_join(&w->turns, shaker, address);
+    shakes_join(&w->turns, shaker, address, false);
     shakes_ready(&w->turns, shaker);
 }
 
@@ -178,11 +178,11 @@ static void an_ipv6_network_is_one_address(void **state)
     w.is_leaving = true;
     for (uint8_t i = 0; i < 2; i++) {
         address[15] = i; // the same network
-        shakes_join(&w.turns, &shakers[i], address);
+        shakes_join(&w.turns, &shakers[i], address, false);
         shakes_ready(&w.turns, &shakers[i]);
     }
     address[7] = 1; // another one
-    shakes_join(&w.turns, &shakers[2], address);
+    shakes_join(&w.turns, &shakers[2], address, false);
     shakes_ready(&w.turns, &shakers[2]);
     run_all(&w, NOW);
     assert_int_equal(w.n_served, 2);
@@ -190,6 +190,25 @@ static void an_ipv6_network_is_one_address(void **state)
     assert_non_null(shakers[1].peer);
     assert_null(shakers[2].peer);
     end(&w, shakers, 3);
+}
+
+static void what_stands_for_many_begins_as_many_as_come(void **state)
+{
+    struct world w;
+    struct shaker shakers[2 * MANY];
+    uint8_t address[SHAKE_ADDRESS_BYTES];
+
+    (void)state;
+    begin(&w, 1);
+    v4(address, 1);
+    for (size_t i = 0; i < (size_t)2 * MANY; i++) {
+        shakes_join(&w.turns, &shakers[i], address, true);
+        shakes_ready(&w.turns, &shakers[i]);
+    }
+    run_all(&w, NOW);
+    assert_int_equal(w.n_served, 2 * MANY);
+    assert_int_equal(w.n_evicted, 0);
+    end(&w, shakers, (size_t)2 * MANY);
 }
 
 int main(void)
@@ -200,6 +219,7 @@ int main(void)
         cmocka_unit_test(what_has_begun_goes_on_while_nothing_new_may_begin),
         cmocka_unit_test(the_oldest_that_hangs_makes_room),
         cmocka_unit_test(an_ipv6_network_is_one_address),
+        cmocka_unit_test(what_stands_for_many_begins_as_many_as_come),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
