@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/encoding/json_writer.h"
+#include "common/encoding/url.h"
 #include "common/model/formats/format.h"
 #include "common/model/formats/summary.h"
 
@@ -81,12 +82,17 @@ static void put_facts(const struct summary *s, struct buf *scratch,
     json_close(w);
 }
 
-static void put_link(struct str url, struct json_writer *w)
+// The button says where it leads: a payload may name any address.
+static void put_link(struct str url, struct buf *scratch, struct json_writer *w)
 {
+    struct url parts;
+    bool is_url = url_parse(url, &parts, NULL) == OK;
+
     json_open_array(w, "actions");
     json_open_object(w, NULL);
     json_put_text(w, "type", "Action.OpenUrl");
-    json_put_text(w, "title", "View in Pulumi Cloud");
+    buf_puts(scratch, "Open ");
+    put_text(w, "title", is_url ? str_of(parts.host) : url, scratch);
     json_put_str(w, "url", url);
     json_close(w);
     json_close(w);
@@ -110,7 +116,7 @@ static void put_card(const struct summary *s, struct json_writer *w)
         put_facts(s, &scratch, w);
     json_close(w);
     if (s->url.n_bytes > 0)
-        put_link(s->url, w);
+        put_link(s->url, &scratch, w);
     buf_clear(&scratch);
 }
 

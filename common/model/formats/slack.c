@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
-// slack.c — a message of Slack: one attachment with two sections.
+// slack.c — a message of Slack: the title, and an attachment with the facts beside a bar
+// of colour.
+//
+// Whoever shows `blocks` does not show `text`, which is for notifications and for
+// receivers that know no blocks, such as Mattermost: title, facts and link, in words.
 //
 // Slack's limits are 3,000 characters for a section's text, 10 fields of 2,000, and
-// about 13,000 in all; here all texts together stay under 10,000 bytes. There are
+// about 13,000 in all blocks, 40,000 in `text`; here all blocks together stay under
+// 10,000 bytes, and so does `text`. There are
 // no buttons, since they would need an address that answers them.
 
 #include <string.h>
@@ -79,13 +84,21 @@ static const char *color_of(enum mood mood)
     return "#e9a820";
 }
 
+// A text of Slack's Markdown. Verbatim: addresses, channels and names in it do not become
+// links by themselves.
+static void put_mrkdwn(struct buf *scratch, struct json_writer *w)
+{
+    json_put_text(w, "type", "mrkdwn");
+    put_scratch(scratch, "text", w);
+    json_put_bool(w, "verbatim", true);
+}
+
 static void put_title(const struct summary *s, struct buf *scratch,
                       struct json_writer *w)
 {
     json_open_object(w, NULL);
     json_put_text(w, "type", "section");
     json_open_object(w, "text");
-    json_put_text(w, "type", "mrkdwn");
     buf_putc(scratch, '*');
     if (s->url.n_bytes > 0) {
         buf_putc(scratch, '<');
@@ -94,7 +107,7 @@ static void put_title(const struct summary *s, struct buf *scratch,
     }
     put_text(s->title, scratch);
     buf_puts(scratch, s->url.n_bytes > 0 ? ">*" : "*");
-    put_scratch(scratch, "text", w);
+    put_mrkdwn(scratch, w);
     json_close(w);
     json_close(w);
 }
@@ -107,12 +120,11 @@ static void put_facts(const struct summary *s, struct buf *scratch,
     json_open_array(w, "fields");
     for (size_t i = 0; i < s->n_facts; i++) {
         json_open_object(w, NULL);
-        json_put_text(w, "type", "mrkdwn");
         buf_putc(scratch, '*');
         put_text(s->facts[i].label, scratch);
         buf_puts(scratch, "*\n");
         put_text(s->facts[i].value, scratch);
-        put_scratch(scratch, "text", w);
+        put_mrkdwn(scratch, w);
         json_close(w);
     }
     json_close(w);
@@ -131,11 +143,49 @@ static void put_attachment(const struct summary *s, struct buf *scratch,
     }
     put_scratch(scratch, "fallback", w);
     json_open_array(w, "blocks");
-    put_title(s, scratch, w);
-    if (s->n_facts > 0)
+    if (s->n_facts > 0) {
         put_facts(s, scratch, w);
+    } else {
+        put_title(s, scratch, w);
+    }
     json_close(w);
     json_close(w);
+}
+
+// Mattermost reads Markdown and mentions, so what could be either is separated by a
+// zero-width space.
+static void put_inert(struct str text, struct buf *out)
+{
+    struct buf plain;
+
+    buf_init(&plain, 0);
+    put_text(text, &plain);
+    for (size_t i = 0; i < plain.n_bytes; i++) {
+        buf_putc(out, plain.at[i]);
+        if (plain.at[i] == '@' ||
+            (plain.at[i] == ']' && i + 1 < plain.n_bytes &&
+             plain.at[i + 1] == '('))
+            buf_puts(out, "\xe2\x80\x8b");
+    }
+    buf_clear(&plain);
+}
+
+// Title, facts and link as lines.
+static void put_lines(const struct summary *s, struct buf *scratch,
+                      struct json_writer *w)
+{
+    put_inert(s->title, scratch);
+    for (size_t i = 0; s->mood != MOOD_NONE && i < s->n_facts; i++) {
+        buf_putc(scratch, '\n');
+        put_inert(s->facts[i].label, scratch);
+        buf_puts(scratch, ": ");
+        put_inert(s->facts[i].value, scratch);
+    }
+    if (s->mood != MOOD_NONE && s->url.n_bytes > 0) {
+        buf_putc(scratch, '\n');
+        buf_put_entities(scratch, s->url);
+    }
+    put_scratch(scratch, "text", w);
 }
 
 static void render(const struct format_event *event, struct buf *out)
@@ -147,9 +197,13 @@ static void render(const struct format_event *event, struct buf *out)
     summary_read(event, &summary);
     buf_init(&scratch, 0);
     json_open_object(&w, NULL);
-    put_text(summary.title, &scratch);
-    put_scratch(&scratch, "text", &w);
+    put_lines(&summary, &scratch, &w);
     if (summary.mood != MOOD_NONE) {
+        if (summary.n_facts > 0) {
+            json_open_array(&w, "blocks");
+            put_title(&summary, &scratch, &w);
+            json_close(&w);
+        }
         json_open_array(&w, "attachments");
         put_attachment(&summary, &scratch, &w);
         json_close(&w);
