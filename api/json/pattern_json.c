@@ -79,6 +79,28 @@ static enum err read_pattern(const struct validation *validation,
     return err;
 }
 
+// A pattern may be given as a text, as AWS takes it: so numbers that a client's parser would
+// round stay as they were written.
+static enum err read_text(const struct validation *validation, struct str text,
+                          struct hook *hook)
+{
+    struct json *json = NULL;
+    struct buf why;
+    enum err err;
+
+    buf_init(&why, 0);
+    err = json_parse(text, &json_default_limits, &json, &why);
+    if (err != OK) {
+        buf_puts(validation->why, "pattern: this is not JSON: ");
+        buf_put_str(validation->why, buf_str(&why));
+    } else {
+        err = read_pattern(validation, json_root(json), hook);
+    }
+    json_free(json);
+    buf_clear(&why);
+    return err;
+}
+
 enum err pattern_merge(const struct validation *validation,
                        const struct json_value *body, struct hook *hook)
 {
@@ -91,7 +113,8 @@ enum err pattern_merge(const struct validation *validation,
         hook->pattern = STR_EMPTY;
         return OK;
     }
-    return read_pattern(validation, v, hook);
+    return json_is(v, JSON_STRING) ? read_text(validation, json_str(v), hook)
+                                   : read_pattern(validation, v, hook);
 }
 
 void pattern_print(const struct hook *hook, struct json_writer *w)

@@ -38,6 +38,9 @@ void pulumi_account_default_org(struct api_request *rq);
 void pulumi_account_capabilities(struct api_request *rq);
 void pulumi_account_cli_version(struct api_request *rq);
 
+// --- akinon_account_routes.c: organizations of Akinon's that the token may see ---
+void akinon_account_organizations(struct api_request *rq);
+
 // --- stack_routes.c ---
 void stacks_list(struct api_request *rq);
 void stacks_create(struct api_request *rq);

@@ -117,6 +117,47 @@ enum err org_number(struct hook_store *hs, enum dialect dialect, struct str org,
     return err == ERR_NOTFOUND ? OK : err;
 }
 
+enum err org_each(struct hook_store *hs, enum dialect dialect, struct str after,
+                  org_visit visit, void *data)
+{
+    MDB_cursor *cursor = NULL;
+    bool goes_on = true;
+    struct buf from;
+    MDB_val key, val;
+    MDB_txn *txn;
+    int rc;
+    enum err err = store_read(hs->store, &txn);
+
+    if (err != OK)
+        return err;
+    buf_init(&from, KEY_MAX_BYTES);
+    buf_putc(&from, (char)dialect);
+    buf_put_str(&from, after);
+    rc = mdb_cursor_open(txn, store_db(hs->store, HOOKS_ORGS), &cursor);
+    key = val_of(buf_str(&from));
+    if (rc == 0)
+        rc = store_seek(cursor, &key, &val);
+    while (rc == 0 && goes_on && key.mv_size > 0 &&
+           *(const char *)key.mv_data == (char)dialect) {
+        if (!str_eq(str_of_val(key), buf_str(&from))) {
+            const struct str name = str_of_val(key);
+
+            goes_on =
+                visit(data, (struct str){ name.at + 1, name.n_bytes - 1 });
+        }
+        if (goes_on)
+            rc = store_next(cursor, &key, &val);
+    }
+    if (cursor != NULL)
+        mdb_cursor_close(cursor);
+    err = rc == 0 || rc == MDB_NOTFOUND
+              ? OK
+              : store_err(hs->store, rc, "list organizations");
+    store_read_end(hs->store);
+    buf_clear(&from);
+    return err;
+}
+
 void hook_cursor_put(const struct hook *hook, struct buf *out)
 {
     struct buf key;

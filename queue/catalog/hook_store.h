@@ -92,6 +92,12 @@ void hook_delete(struct hook_store *hs, const struct hook_scope *scope,
 MUST_CHECK enum err org_number(struct hook_store *hs, enum dialect dialect,
                                struct str org, uint64_t *no);
 
+// The organizations that have a number, by name, after `after` (empty: from the first).
+// Return false to end the list.
+typedef bool (*org_visit)(void *data, struct str org);
+MUST_CHECK enum err org_each(struct hook_store *hs, enum dialect dialect,
+                             struct str after, org_visit visit, void *data);
+
 // The hook is borrowed for the call. Return false to end the scan.
 typedef bool (*hook_visit)(void *data, const struct hook *hook);
 
@@ -192,8 +198,7 @@ MUST_CHECK enum err stack_find(struct stack_view *view,
 MUST_CHECK enum err stack_find_in_events(struct stack_view *view,
                                          const struct stack_name *name);
 
-// The organizations, by name. Return false to end the list.
-typedef bool (*org_visit)(void *data, struct str org);
+// The organizations of stacks and environments, by name.
 MUST_CHECK enum err org_list(struct stack_view *view, org_visit visit,
                              void *data);
 

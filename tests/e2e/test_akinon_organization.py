@@ -122,6 +122,22 @@ def test_commands_show_it_without_a_project(world):
         "stats", *at, "--project", PROJECTS[0], status=2).stderr
 
 
+def test_organizations_are_listed_for_whom_they_are(world):
+    for prefix in ("", "/api/v1"):
+        listed = world.api("GET", f"{prefix}/organizations")
+        assert listed.json() == [{"_id": ORG}, {"_id": OTHER}]
+        first = world.api("GET", f"{prefix}/organizations?limit=1")
+        assert first.json() == [{"_id": ORG}]
+        token = first.headers["x-continuation-token"]
+        rest = world.api("GET", f"{prefix}/organizations?limit=1&continuationToken={token}")
+        assert rest.json() == [{"_id": OTHER}] and "x-continuation-token" not in rest.headers
+        assert world.api("GET", f"{prefix}/organizations?limit=0").status == 400
+    for org, seen in ((OTHER.upper(), [{"_id": OTHER}]), ("acme", [])):
+        theirs = world.api("POST", f"/api/orgs/{org}/tokens", {"scopes": ["read"]}
+                           ).json()["token"]
+        assert world.api("GET", "/organizations", token=theirs).json() == seen
+
+
 def test_others_may_not_look(world):
     theirs = world.api("POST", f"/api/orgs/{OTHER}/tokens", {"scopes": ["read", "write"]}
                        ).json()["token"]

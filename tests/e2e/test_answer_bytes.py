@@ -155,6 +155,7 @@ def read_all(book, event):
         call("GET", f"/organizations/{AKINON_ORG}/{path}")
     call("GET", f"/organizations/{AKINON_ORG}/stats", hides_numbers=True)
     call("GET", f"/organizations/{AKINON_ORG}/none")
+    call("GET", "/organizations")
     call("GET", "/api/status", hides_numbers=True)
     call("POST", f"{HOOKS}/plain/ping")
     call("POST", f"{HOOKS}/plain/deliveries/{event}/redeliver")

@@ -59,6 +59,10 @@ def test_a_patterns_life(engine, receiver):
     assert engine.api("PATCH", hook, {"displayName": "kept"}).json()["pattern"] == over(100)
     reply = engine.api("PATCH", hook, {"pattern": over("x")})
     assert reply.status == 400 and reply.json()["field"] == "pattern"
+    # As a text numbers stay as they were written.
+    exact = '{"payload": {"id": [12345678901234567890.10]}}'
+    assert b'"pattern":{"payload":{"id":[12345678901234567890.10]}}' in engine.api(
+        "PATCH", hook, {"pattern": exact}).body
     assert engine.api("PATCH", hook, {"pattern": over(5)}).json()["pattern"] == over(5)
     engine.settle_hooks()
     first = engine.post_event("a.b", {"total": 6}, org)
@@ -79,7 +83,8 @@ def test_a_patterns_life(engine, receiver):
     ({"payload": {"a": [{"prefix": "x"}] * 65}}, "at most 64 leaves"),
     ({"payload": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": [1]}}}}}}}}}, "at most 8 deep"),
     ({"$or": [{"kind": ["x"]}]}, "$or must be a list of at least two objects"),
-    ({}, "an object must not be empty"), ("x", "a pattern must be an object, not a string"),
+    ({}, "an object must not be empty"), ('"x"', "a pattern must be an object, not a string"),
+    ('{"kind": ["x"]', "this is not JSON: "), ('{"total": [5]}', "total: events have no such field"),
     ([], "a pattern must be an object, not an array"), (False, "a pattern must be an object, not a boolean"),
 ])
 def test_what_is_no_pattern_is_refused_by_both_apis(engine, pattern, said):
