@@ -75,6 +75,60 @@ def test_a_wrong_draft_says_what_is_wrong(hands, world):
     page.get_by_role("alert").get_by_text("the URL must begin with").wait_for()
 
 
+def test_a_pattern_is_judged_tried_and_shown(hands, world):
+    page = hands.page
+    page.goto("/dashboard/o/acme/hooks/new")
+    hands.type("Display name", "large orders")
+    # No address is needed for a word about the pattern.
+    hands.type("Pattern", '{"payload": {"number": [{"above": 1}]}}')
+    page.keyboard.press("Tab")
+    page.get_by_text('pattern: payload.number: "above" is no operator').wait_for()
+    page.get_by_label("Pattern", exact=True).fill('{"payload": ')
+    page.keyboard.press("Tab")
+    page.get_by_text("pattern: this is not JSON:").wait_for()
+    assert page.get_by_label("Pattern", exact=True).get_attribute("aria-invalid") == "true"
+    page.get_by_text("Examples of patterns").press("Enter")
+    hands.press("button", "A total above 100")
+    page.get_by_text("pattern: ").wait_for(state="detached")
+    assert '"numeric"' in page.get_by_label("Pattern", exact=True).input_value()
+    page.get_by_label("Pattern", exact=True).fill('{"payload": {"number": [{"numeric": [">", 2]}]}}')
+    hands.press("button", "Which of the last 20 events would it get?")
+    trial = page.get_by_role("group", name="Try")
+    trial.get_by_text(re.compile(r"It would get 2 of the last \d+ events.")).wait_for()
+    trial.get_by_text('payload.number is 1; it must be {"numeric":[">",2]}').wait_for()
+    assert hands.window.barriers() == []
+    hands.type("Payload URL", world.receiver.url("/ok"))
+    page.get_by_label("Name", exact=True).fill("large")
+    hands.press("button", "Create")
+    hands.find("heading", "large orders")
+    hook = "/api/orgs/acme/hooks/large"
+    pattern = {"payload": {"number": [{"numeric": [">", 2]}]}}
+    assert world.engine.api("GET", hook).json()["pattern"] == pattern
+    hands.press("link", "Settings")
+    page.get_by_role("region", name="Pattern").get_by_text('"numeric"').wait_for()
+    page.goto(f"/dashboard/o/acme/events/{world.event}")
+    verdicts = hands.region("Which webhooks want it").get_by_role("listitem")
+    verdicts.filter(has=page.get_by_role("link", name="large orders")).get_by_text(
+        "made or switched on after the event").or_(page.get_by_text("payload.number is 7")).wait_for()
+    page.goto("/dashboard/o/acme/hooks")
+    page.get_by_role("row").filter(has_text="large orders").get_by_text("Pattern").wait_for()
+    # Without a change nothing of it is sent; numbers that a browser rounds stay as they are.
+    page.goto("/dashboard/o/acme/hooks/large/edit")
+    page.get_by_label("Pattern", exact=True).fill("")
+    hands.press("button", "Save")
+    hands.find("heading", "large orders")
+    assert "pattern" not in world.engine.api("GET", hook).json()
+    exact = b'{"payload":{"id":[12345678901234567890]}}'
+    world.engine.api("PATCH", hook, {"pattern": exact.decode()})
+    page.goto("/dashboard/o/acme/hooks/large/edit")
+    page.get_by_text("A browser would round its numbers").wait_for()
+    page.get_by_label("Display name").fill("renamed")
+    hands.press("button", "Save")
+    hands.find("heading", "renamed")
+    assert exact in world.engine.api("GET", hook).body
+    assert world.engine.api("DELETE", hook).status == 204
+
+
 def test_a_filter_that_would_is_made_from_the_reason(hands, world):
     page = hands.page
     page.goto(f"/dashboard/o/acme/events/{world.event}")

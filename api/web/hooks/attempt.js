@@ -12,7 +12,7 @@ import { empty, region, skeleton } from '../page/states.js';
 import { local, t } from '../page/text.js';
 import { waterfall } from '../page/waterfall.js';
 import { shortId } from '../pure/format.js';
-import { attemptName, attemptPath, href, hookApi, isEventId, placeLabel } from '../pure/paths.js';
+import { attemptName, attemptPath, href, hookApi, isEventId, orgOf, placeLabel } from '../pure/paths.js';
 import { next, outcome, pattern } from '../pure/why.js';
 import { attempted } from '../shared/actions.js';
 import { compareScreen } from './compare.js';
@@ -91,7 +91,6 @@ async function curlOf(shown) {
 /** @param {Shown} shown @param {Node} back */
 function head(shown, back) {
   const { attempt, attempts, context: { params, place } } = shown;
-  const org = place.kind === 'akinon' ? place : { org: place.org, kind: /** @type {'org'} */ ('org') };
   return pageHead({ title: [attempt.kind, ' ', h('span', { class: 'quiet code' }, shortId(attempt.id))], above: back,
     below: [badge(attempt.state), h('span', { class: 'quiet' },
       t('attempt.of', { n: attempt.attempt, all: attempts.length })), time(attempt.timestamp * 1000)],
@@ -101,7 +100,7 @@ function head(shown, back) {
       attempt.payload !== '' && !attempt.reason
         && copyButton(t('attempt.curl'), () => curlOf(shown), { title: t('attempt.curl-variables') }),
       compareMenu(shown),
-      h('a', { class: 'button', href: href(org, ['events', params.event]) }, t('attempt.event')),
+      h('a', { class: 'button', href: href(orgOf(place), ['events', params.event]) }, t('attempt.event')),
     ] });
 }
 

@@ -10,7 +10,7 @@ import { t } from '../page/text.js';
 import { waterfall } from '../page/waterfall.js';
 import { diffHeaders, diffLines, firstDifference } from '../pure/diff.js';
 import { parseHeaders, prettyJson, shortId, visible } from '../pure/format.js';
-import { attemptNamed, attemptPath, hookApi, placeOfRow, scopeApi } from '../pure/paths.js';
+import { attemptNamed, attemptPath, hookApi, placeOfRow, orgApi } from '../pure/paths.js';
 import { attemptAddress, findAttempt, loadAttempts } from './attempt.js';
 
 /** @typedef {import('./attempt.js').Shown} Shown */
@@ -34,11 +34,11 @@ async function otherOf({ attempts, api, context: { query, signal, place, params 
   const [event, n] = /^\d+$/.test(wanted) ? [null, wanted] : wanted.split('/');
   const list = event === null ? attempts : await loadAttempts(api, event, signal);
   if (list.length > 0) return found(place, params.hook, n === undefined ? list.at(-1) : findAttempt(list, n));
-  const { deliveries } = await call(`${scopeApi(place)}/events/${encodeURIComponent(event ?? '')}?limit=1000`,
+  const { deliveries } = await call(`${orgApi(place.org)}/events/${encodeURIComponent(event ?? '')}?limit=1000`,
     { signal });
   const elsewhere = deliveries.find((one) => one.hookName);
   if (!elsewhere) return null;
-  const at = place.kind === 'akinon' ? place : placeOfRow(place.org, elsewhere);
+  const at = placeOfRow(place.org, elsewhere);
   return found(at, elsewhere.hookName, (await loadAttempts(hookApi(at, elsewhere.hookName), elsewhere.id, signal))
     .at(-1));
 }

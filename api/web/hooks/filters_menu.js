@@ -5,6 +5,8 @@ import { fill, h } from '../page/dom.js';
 import { errorBox } from '../page/states.js';
 import { named, t } from '../page/text.js';
 import { contains } from '../pure/format.js';
+import { orgApi } from '../pure/paths.js';
+import { patternField } from './pattern_field.js';
 
 /**
  * @typedef {{name: string, kind: string, levels: string[]}} Filter
@@ -14,8 +16,8 @@ import { contains } from '../pure/format.js';
 const SEEN_MAX = 20; // kinds
 const LEVELS = { org: 'organization', stack: 'stack', env: 'environment' };
 
-/** @param {State} state */
-export function filtersSection(state) {
+/** @param {State} state @param {(key: string, element: HTMLElement) => void} judge a field, by the server */
+export function filtersSection(state, judge) {
   const { form, context, proposed, errors } = state;
   const isAkinon = context.place.kind === 'akinon';
   const body = h('div', null);
@@ -35,7 +37,8 @@ export function filtersSection(state) {
   return h('fieldset', null, h('legend', null, t('keys.g-e')),
     !isAkinon && h('div', { class: 'row-of-checks' }, radio(true, t('form.all')), radio(false, t('form.only'))),
     proposed.length > 0 && h('p', { role: 'status' }, t('form.proposed', { names: proposed.join(', ') })),
-    h('p', { class: 'field-error' }, errors.get('filters') ?? errors.get('groups') ?? ''), body);
+    h('p', { class: 'field-error' }, errors.get('filters') ?? errors.get('groups') ?? ''), body,
+    patternField(state, judge));
 }
 
 /** @type {Promise<any>|null} the server's table; it does not change while the server runs */
@@ -131,8 +134,7 @@ function customKinds({ form, context }) {
  */
 function seenLately(place, add) {
   const list = h('div', { class: 'seen' });
-  const api = place.kind === 'akinon' ? 'organizations' : 'api/orgs';
-  call(`/${api}/${encodeURIComponent(place.org)}/kinds`).then(({ kinds }) => fill(list, kinds.length > 0 && [
+  call(`${orgApi(place.org)}/kinds`).then(({ kinds }) => fill(list, kinds.length > 0 && [
     h('p', { class: 'hint' }, t('form.seen')),
     h('ul', { class: 'chips' }, ...kinds.slice(0, SEEN_MAX).map(({ kind }) => h('li', null, h('button',
       { type: 'button', class: 'chip', 'aria-label': t('form.add-kind', { name: kind }), onclick: () => add(kind) },

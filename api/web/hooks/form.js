@@ -33,6 +33,9 @@ function isPossible(format, place) {
   return format !== 'pulumi_deployments' || place.kind !== 'org';
 }
 
+/** What a draft without an address is judged with. */
+const EXAMPLE_URLS = { slack: 'https://hooks.slack.com/services/x', pulumi_deployments: 'project/stack' };
+
 /** Members of the API that have another name in the form. */
 const FIELDS = { displayName: 'title', name: 'title', payloadUrl: 'url', url: 'url', events: 'filters',
   clientKey: 'clientCertificate' };
@@ -77,8 +80,8 @@ function formatOf({ place, query }) {
 function formElement(state, query) {
   const sections = h('div', { class: 'sections' });
   const problem = h('div', { class: 'problem' });
-  const draw = () => fill(sections, destinationSection(state, draw), addressSection(state), filtersSection(state),
-    policySection(state));
+  const draw = () => fill(sections, destinationSection(state, draw), addressSection(state),
+    filtersSection(state, (key, field) => judge(state, key, field)), policySection(state));
   draw();
   const trial = trySection(state.context.place, (n) => judged(state, { events: n }), () => JSON.stringify(state.form));
   const element = h('form', { class: 'hook-form', novalidate: true, oninput: trial.look, onclick: trial.look,
@@ -136,7 +139,8 @@ function textField(state, key, { label, hint, type = 'text', isWide, props = {} 
  * @param {State} state @param {Object<string, number>} [query] what else is asked for @returns {Promise<any>}
  */
 function judged({ form, before, context: { place, signal } }, query) {
-  const draft = { ...form, title: form.title || '-' };
+  const url = form.url || EXAMPLE_URLS[form.format] || 'https://example.com/';
+  const draft = { ...form, title: form.title || '-', url };
   const rest = queryText({ dryRun: 'true', ...query });
   return before
     ? call(apiOf(before) + rest, { method: 'PATCH', body: updateBody(formOf(before), draft, before.format === 'akinon'),
@@ -150,10 +154,9 @@ function judged({ form, before, context: { place, signal } }, query) {
  */
 async function judge(state, key, element) {
   const note = /** @type {HTMLElement} */ (element.querySelector('.field-error'));
-  const input = /** @type {HTMLElement} */ (element.querySelector('input'));
-  if (state.form[key] === '') return;
-  const wrong = await judged(state).then(() => null, (error) => error);
-  const isIt = wrong instanceof ApiError && FIELDS[wrong.field ?? ''] === key;
+  const input = /** @type {HTMLElement} */ (element.querySelector('input, textarea'));
+  const wrong = state.form[key] ? await judged(state).then(() => null, (error) => error) : null;
+  const isIt = wrong instanceof ApiError && wrong.field && (FIELDS[wrong.field] ?? wrong.field) === key;
   note.textContent = isIt ? wrong.message : '';
   if (isIt) input.setAttribute('aria-invalid', 'true');
   else input.removeAttribute('aria-invalid');

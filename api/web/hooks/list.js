@@ -7,10 +7,11 @@ import { badge, pageHead, row, select, table } from '../page/parts.js';
 import { note } from '../page/router.js';
 import { may } from '../page/session.js';
 import { empty, region } from '../page/states.js';
+import { openSwitcher } from '../page/switcher.js';
 import { named, percent, t } from '../page/text.js';
 import { contains } from '../pure/format.js';
-import { destination, fromApi } from '../pure/hook.js';
-import { href, hooksApi, placeLabel } from '../pure/paths.js';
+import { FORMATS, destination, fromApi } from '../pure/hook.js';
+import { hasHooks, href, hooksApi, placeLabel } from '../pure/paths.js';
 import { remove, setActive, sendPing } from '../shared/actions.js';
 
 /**
@@ -59,8 +60,9 @@ export async function show({ main, place, query, signal, setTitle }) {
   }
 
   append(main, pageHead({ title: t('nav.hooks'), above: label || place.org,
-    actions: may('write') && h('a', { class: 'button primary', href: href(place, ['hooks', 'new']) },
-      t('hooks.create')) }),
+    actions: may('write') && (hasHooks(place)
+      ? h('a', { class: 'button primary', href: href(place, ['hooks', 'new']) }, t('hooks.create'))
+      : h('button', { type: 'button', class: 'primary', onclick: () => openSwitcher(place) }, t('hooks.project'))) }),
   list.element);
 }
 
@@ -86,16 +88,15 @@ function filterBar(filter, apply) {
       select(filter.state, [any, ...STATES.map((s) => /** @type {[string, string]} */ ([s, t(`state.${s}`)]))],
       { onchange: on(/** @type {any} */ ('state')) })),
     h('label', null, t('form.destination'), select(filter.format, [any,
-      ...['raw', 'slack', 'ms_teams',
-        'pulumi_deployments'].map((f) => /** @type {[string, string]} */ ([f, t(`format.${f}`)]))],
+      ...FORMATS.map((f) => /** @type {[string, string]} */ ([f, t(`format.${f}`)]))],
     { onchange: on(/** @type {any} */ ('format')) })));
 }
 
 /** @param {Hook} hook @returns {string} a few of what it wants */
 export function filtersText(hook) {
   const names = [...hook.groups.map((g) => named('group', g)), ...hook.filters];
-  if (names.length === 0) return t('form.all');
-  return names.length > 2 ? `${names.slice(0, 2).join(', ')} +${names.length - 2}` : names.join(', ');
+  const shown = names.length > 2 ? `${names.slice(0, 2).join(', ')} +${names.length - 2}` : names.join(', ');
+  return (shown || t('form.all')) + (hook.raw.pattern ? ` · ${t('form.pattern')}` : '');
 }
 
 /** @param {Hook} hook @param {boolean} hasHour @param {() => void} changed */

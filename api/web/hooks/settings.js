@@ -1,7 +1,7 @@
 // settings.js — a webhook's settings as they are, and the same as text for other tools.
 
 import { h } from '../page/dom.js';
-import { copyButton, facts } from '../page/parts.js';
+import { copyButton, facts, textBlock } from '../page/parts.js';
 import { may } from '../page/session.js';
 import { named, t } from '../page/text.js';
 import { quote } from '../pure/format.js';
@@ -24,6 +24,7 @@ export function settingsTab(hook, again) {
       [t('form.destination'), named('format', hook.format)],
       [t('form.url-akinon'), h('code', { class: 'long' }, hook.url)],
       [t('keys.g-e'), names([...hook.groups.map((g) => named('group', g)), ...hook.filters]) ?? t('form.all')],
+      [t('form.pattern'), raw.pattern && textBlock(JSON.stringify(raw.pattern, null, 2), t('form.pattern'))],
       hook.format === 'akinon' ? [null, null] : [t('form.secret'), secretLine(hook, again)],
     ])),
     panel(h('h2', null, t('form.policy')), facts([
@@ -61,7 +62,8 @@ function asCommand(hook) {
   /** @type {[string, string|undefined][]} */
   const options = [['org', place.org], ['project', place.project], [place.kind === 'env' ? 'env' : 'stack', place.name],
     ['display-name', hook.title],
-    ['url', hook.url], ['format', hook.format], ['filters', hook.filters.join(',')], ['groups', hook.groups.join(',')]];
+    ['url', hook.url], ['format', hook.format], ['filters', hook.filters.join(',')], ['groups', hook.groups.join(',')],
+    ['pattern', hook.raw.pattern && JSON.stringify(hook.raw.pattern)]];
   return ['posthorn hook create', ...options.filter(([, value]) => value)
     .map(([name, value]) => `--${name} ${quote(String(value))}`)].join(' ');
 }

@@ -5,7 +5,7 @@ import { h } from '../page/dom.js';
 import { note } from '../page/router.js';
 import { region } from '../page/states.js';
 import { fromUs, number, t } from '../page/text.js';
-import { href, scopeApi } from '../pure/paths.js';
+import { href, orgApi } from '../pure/paths.js';
 import { apiOf } from '../shared/actions.js';
 import { charts, loadSeries, windowChoice, windowOf } from '../shared/stats.js';
 
@@ -19,10 +19,10 @@ export function timingTab(hook, signal, query) {
   let span = windowOf(query);
   const parts = region({ signal, lines: 8, load: async () => {
     const [stats, org, series] = await Promise.all([call(`${api}/stats`, { signal }),
-      hook.place.kind === 'akinon' ? null : call(`${scopeApi(hook.place)}/stats`, { signal }),
+      call(`${orgApi(hook.place.org)}/stats`, { signal }),
       loadSeries(api, span, signal)]);
     return { stats, org, series };
-  }, draw: ({ stats, org, series }) => [percentiles(stats[span], org?.[span]),
+  }, draw: ({ stats, org, series }) => [percentiles(stats[span], org[span]),
   h('div', { class: 'panel' }, charts(series))] });
   return h('div', null, windowChoice(span, (next) => {
     span = next;
@@ -40,8 +40,8 @@ function percentiles(here, org) {
       h('thead', null, h('tr', null, h('th', { scope: 'col' }, t('timing.phase')),
         h('th', { scope: 'col', class: 'number' }, 'n'),
         ...PERCENTILES.map((p) => h('th', { scope: 'col', class: 'number' }, t(`timing.${p}`))),
-        org && h('th', { scope: 'col', class: 'number' }, t('timing.org')))),
-      h('tbody', null, ...PHASES.map((phase) => phaseRow(phase, here.timing[phase], org && org.timing[phase]))))));
+        h('th', { scope: 'col', class: 'number' }, t('timing.org')))),
+      h('tbody', null, ...PHASES.map((phase) => phaseRow(phase, here.timing[phase], org.timing[phase]))))));
 }
 
 /** @param {string} phase @param {any} stats @param {any} org */
@@ -49,5 +49,5 @@ function phaseRow(phase, stats, org) {
   const cell = (s, p) => h('td', { class: 'number' }, s && s.n > 0 ? fromUs(s[p]) : '–');
   return h('tr', null, h('th', { scope: 'row' }, t(`phase.${phase.slice(0, -2)}`)),
     h('td', { class: 'number' }, number(stats?.n ?? 0)),
-    ...PERCENTILES.map((p) => cell(stats, p)), org !== null && org !== undefined && cell(org, 'p50'));
+    ...PERCENTILES.map((p) => cell(stats, p)), cell(org, 'p50'));
 }

@@ -5,7 +5,7 @@ import { time } from '../page/parts.js';
 import { empty, errorBox, skeleton } from '../page/states.js';
 import { t } from '../page/text.js';
 import { shortId } from '../pure/format.js';
-import { href, placeLabel, placeOfRow } from '../pure/paths.js';
+import { href, orgOf, placeLabel, placeOfRow } from '../pure/paths.js';
 import { reasonText, yesOrNo } from '../shared/verdict.js';
 
 /** @typedef {import('../pure/paths.js').Place} Place */
@@ -53,5 +53,5 @@ function verdicts({ recentEvents, recentEventsFrom }, place) {
 
 /** @param {any} event @param {Place} place @returns {string} its screen, in a tab of its own: the form stays */
 function eventHref(event, place) {
-  return href(place.kind === 'akinon' ? place : { org: place.org, kind: 'org' }, ['events', event.id]);
+  return href(orgOf(place), ['events', event.id]);
 }

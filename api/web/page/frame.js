@@ -1,6 +1,6 @@
 // frame.js — what is around every screen: skip link, place, navigation, search, the reader's menu.
 
-import { href, isEventId, placeLabel } from '../pure/paths.js';
+import { hasHooks, href, isEventId, orgOf, placeLabel } from '../pure/paths.js';
 import { fill, h, icon } from './dom.js';
 import { bindKeys, showKeys } from './keys.js';
 import { say } from './notice.js';
@@ -15,7 +15,6 @@ import { allThemes, currentTheme, useTheme } from './theme.js';
 
 const ORG_NAV = [['overview', []], ['hooks', ['hooks']], ['deliveries', ['deliveries']], ['events', ['events']],
   ['replays', ['replays']], ['live', ['live']]];
-const PLACE_NAV = [['hooks', ['hooks']], ['events', ['events']]];
 /** What a screen belongs to in the navigation. */
 const SECTIONS = { attempt: 'hooks', event: 'events', explain: 'events', 'replay-new': 'replays' };
 
@@ -45,7 +44,7 @@ export function frame(beside) {
 
 /** @param {string[]} segments */
 function goTo(segments) {
-  if (place) go(href({ org: place.org, kind: 'org' }, segments));
+  if (place) go(href(orgOf(place), segments));
 }
 
 /** @param {import('./router.js').Target} target @returns {HTMLElement} where its screen draws */
@@ -85,11 +84,8 @@ function switcherButton(at) {
 
 /** @param {Place} at @param {string} section */
 function navigation(at, section) {
-  const isProject = at.kind === 'akinon';
-  const org = isProject ? at : { org: at.org, kind: /** @type {'org'} */ ('org') };
-  const items = (isProject ? PLACE_NAV : ORG_NAV);
-  return h('nav', { 'aria-label': t('nav.main') }, h('ul', null, ...items.map(([name, segments]) => {
-    const target = name === 'hooks' ? at : org;
+  return h('nav', { 'aria-label': t('nav.main') }, h('ul', null, ...ORG_NAV.map(([name, segments]) => {
+    const target = name === 'hooks' ? at : orgOf(at);
     return h('li', null, h('a', { href: href(target, /** @type {string[]} */ (segments)),
       'aria-current': name === section ? 'page' : null }, t(`nav.${name}`)));
   })));
@@ -104,8 +100,7 @@ function searchBox(at) {
     const text = input.value.trim();
     if (text === '') return;
     input.value = '';
-    const org = at.kind === 'akinon' ? at : { org: at.org, kind: /** @type {'org'} */ ('org') };
-    go(isEventId(text) ? href(org, ['events', text.toLowerCase()]) : href(org, ['hooks'], { q: text }));
+    go(isEventId(text) ? href(orgOf(at), ['events', text.toLowerCase()]) : href(orgOf(at), ['hooks'], { q: text }));
   } }, icon('search'), input);
 }
 
@@ -121,10 +116,9 @@ function menu(at) {
         await useLanguage(name, true);
         location.reload();
       }),
-      isAdmin() && at && at.kind !== 'akinon' && h('a', { href: href({ org: at.org, kind: 'org' }, ['tokens']) },
-        t('nav.tokens')),
+      isAdmin() && at && h('a', { href: href(orgOf(at), ['tokens']) }, t('nav.tokens')),
       isAdmin() && h('a', { href: '/dashboard/system' }, t('nav.system')),
-      at && may('write') && h('a', { href: href(at, ['explain']) }, t('nav.explain')),
+      at && hasHooks(at) && may('write') && h('a', { href: href(at, ['explain']) }, t('nav.explain')),
       h('button', { type: 'button', onclick: leave }, t('menu.log-out')),
       session?.version && h('p', { class: 'quiet' }, `posthorn ${session.version}`)));
   details.addEventListener('keydown', (event) => {

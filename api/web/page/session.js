@@ -72,6 +72,7 @@ export async function logOut() {
 /** @returns {Promise<string[]>} names of the organizations that the session may see */
 export async function organizations() {
   if (session?.org) return [session.org];
-  const user = await call('/api/user');
-  return user.organizations.map((org) => org.githubLogin).filter((name) => name !== '-');
+  const [user, akinon] = await Promise.all([call('/api/user'), call('/api/v1/organizations?limit=1000')]);
+  return [...user.organizations.map((org) => org.githubLogin).filter((name) => name !== '-'),
+    ...akinon.map((org) => org._id)];
 }

@@ -1,7 +1,7 @@
 // switcher.js — another organization, stack, environment or project, by typing a part of its name.
 
 import { contains } from '../pure/format.js';
-import { href, isEntityId, placeLabel } from '../pure/paths.js';
+import { href, isEntityId, orgOf, placeLabel } from '../pure/paths.js';
 import { pages } from './client.js';
 import { fill, h } from './dom.js';
 import { openDialog } from './notice.js';
@@ -49,8 +49,8 @@ function choiceOf(org, row) {
 async function allPlaces(now) {
   const { rows } = await pages(`/api/orgs/${encodeURIComponent(now.org)}/places?limit=1000`, { wanted: 2000 });
   const own = rows.map((row) => choiceOf(now.org, row));
-  const others = (await organizations()).filter((name) => name !== now.org && !isEntityId(name))
-    .map((org) => ({ place: { org, kind: /** @type {'org'} */ ('org') }, hooks: null, failing: 0 }));
+  const others = (await organizations()).filter((name) => name !== now.org)
+    .map((org) => ({ place: orgOf({ org, kind: 'org' }), hooks: null, failing: 0 }));
   return [...own, ...others];
 }
 
@@ -118,14 +118,15 @@ function combobox(now, close) {
  * @param {Place} now @param {() => void} close
  */
 function addPlace(now, close) {
-  const input = h('input', { type: 'text', 'aria-label': t('place.other'), placeholder: t('place.other-hint'),
-    autocomplete: 'off' });
+  const isAkinon = isEntityId(now.org);
+  const input = h('input', { type: 'text', 'aria-label': t('place.other'), autocomplete: 'off',
+    placeholder: t(isAkinon ? 'place.other-id' : 'place.other-hint'), pattern: isAkinon ? '[0-9a-fA-F]{24}' : null });
   const kind = h('select', { 'aria-label': t('place.kind') },
-    ...['stack', 'env'].map((k) => h('option', { value: k }, t(`place.${k}`))));
+    ...(isAkinon ? ['akinon'] : ['stack', 'env']).map((k) => h('option', { value: k }, t(`place.${k}`))));
   return h('form', { class: 'inline-form', onsubmit: (event) => {
     event.preventDefault();
     const [project, name] = input.value.split('/').map((part) => part.trim());
-    if (!project || !name) return;
+    if (!project || (!isAkinon && !name)) return;
     close();
     go(href({ org: now.org, kind: /** @type {'stack'} */ (kind.value), project, name }, ['hooks']));
   } }, h('span', { class: 'quiet' }, t('place.other')), kind, input, h('button', { type: 'submit' }, t('place.open')));

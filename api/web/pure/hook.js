@@ -12,7 +12,7 @@ export const FORMATS = ['raw', 'slack', 'ms_teams', 'pulumi_deployments', 'akino
 
 /** Members that a form changes one by one, the same in both dialects. */
 export const POLICY = ['retrySchedule', 'timeout', 'maxInFlight', 'rateLimit', 'ordered', 'orderKey', 'headerCase',
-  'paused', 'headers', 'secretHeaders'];
+  'paused', 'headers', 'secretHeaders', 'pattern'];
 
 /**
  * @param {any} raw of either dialect @param {Place} place of the list it came from
@@ -132,7 +132,8 @@ function isSame(a, b) {
 export function formOf(hook) {
   const policy = Object.fromEntries(POLICY.map((key) => [key, hook.raw[key]]).filter(([, v]) => v !== undefined));
   return { title: hook.title, name: hook.id, url: hook.url, format: hook.format, active: hook.active,
-    filters: hook.filters, groups: hook.groups, secret: '', clientCertificate: '', clientKey: '', ...policy };
+    filters: hook.filters, groups: hook.groups, secret: '', clientCertificate: '', clientKey: '', ...policy,
+    ...(policy.pattern ? { pattern: JSON.stringify(policy.pattern, null, 2) } : {}) };
 }
 
 /** @param {string} name of a header @param {any} raw a webhook @returns {boolean} whether its value is a secret */

@@ -168,11 +168,24 @@ export function attemptNamed(org, name) {
   return parsePath(placePath({ org, kind: 'org' }) + name);
 }
 
-/** @param {Place} place @returns {string} what an organization, or an Akinon project, has beside webhooks */
+/** @param {string} org of either dialect @returns {string} what it has beside webhooks */
+export function orgApi(org) {
+  return `${isEntityId(org) ? '/api/v1/organizations' : '/api/orgs'}/${encodeURIComponent(org)}`;
+}
+
+/** @param {Place} place @returns {string} where an event of its organization, or Akinon project, is judged */
 export function scopeApi(place) {
-  const e = encodeURIComponent;
-  if (place.kind === 'akinon') return `/api/v1/organizations/${e(place.org)}/projects/${e(place.project ?? '')}`;
-  return `/api/orgs/${e(place.org)}`;
+  return orgApi(place.org) + (place.kind === 'akinon' ? `/projects/${encodeURIComponent(place.project ?? '')}` : '');
+}
+
+/** @param {Place} place @returns {Place} its organization */
+export function orgOf({ org }) {
+  return { org, kind: 'org' };
+}
+
+/** @param {Place} place @returns {boolean} whether webhooks can be made here: Akinon's are those of projects */
+export function hasHooks({ org, kind }) {
+  return kind !== 'org' || !isEntityId(org);
 }
 
 /**

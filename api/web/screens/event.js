@@ -7,7 +7,7 @@ import { may } from '../page/session.js';
 import { empty, skeleton } from '../page/states.js';
 import { t } from '../page/text.js';
 import { prettyJson, visible } from '../pure/format.js';
-import { href, placeLabel, placeOfRow, queryText, scopeApi } from '../pure/paths.js';
+import { href, orgApi, placeLabel, placeOfRow, queryText } from '../pure/paths.js';
 import { reasonText, yesOrNo } from '../shared/verdict.js';
 import { deliveryCells, deliveryColumns, grouped } from '../shared/delivery_list.js';
 
@@ -15,15 +15,16 @@ import { deliveryCells, deliveryColumns, grouped } from '../shared/delivery_list
 export async function show({ main, place, params, query, signal, setTitle }) {
   setTitle(t('attempt.event'), params.event, place.org);
   fill(main, skeleton(8));
-  const path = `${scopeApi(place)}/events/${encodeURIComponent(params.event)}`
+  const path = `${orgApi(place.org)}/events/${encodeURIComponent(params.event)}`
     + queryText({ limit: 1000, hook: query.get('hook') });
   const event = await call(path, { signal });
   setTitle(event.kind, t('attempt.event'), place.org);
-  const at = placeLabel(placeOfRow(place.org, event));
+  const at = placeOfRow(place.org, event);
   fill(main, pageHead({ title: event.kind, above: h('a', { href: href(place, ['events']) }, t('nav.events')),
-    below: [h('span', { class: 'code' }, event.id), time(event.acceptedAt), at && h('span', { class: 'quiet' }, at)],
-    actions: [copyButton(t('event.copy'), () => event.payload), may('write')
-      && h('a', { class: 'button', href: href(place, ['explain'], { event: event.id }) }, t('event.try'))] }),
+    below: [h('span', { class: 'code' }, event.id), time(event.acceptedAt),
+      h('span', { class: 'quiet' }, placeLabel(at))],
+    actions: [copyButton(t('event.copy'), () => event.payload), may('write') && h('a', { class: 'button',
+      href: href(at.kind === 'akinon' ? at : place, ['explain'], { event: event.id }) }, t('event.try'))] }),
   deliveries(event, place), verdicts(event.hooks, place, t('event.hooks')), payload(event.payload));
 }
 
@@ -61,7 +62,7 @@ export function verdicts(hooks, place, title) {
 
 /** @param {any} one @param {import('../pure/paths.js').Place} place */
 function verdict(one, place) {
-  const at = place.kind === 'akinon' ? place : placeOfRow(place.org, one);
+  const at = placeOfRow(place.org, one);
   const link = one.hookName ? h('a', { class: 'row-link', href: href(at, ['hooks', one.hookName]) },
     one.displayName || one.hookName) : t('deliveries.deleted');
   return [h('div', { class: 'verdict' }, yesOrNo(one.matches), h('strong', null, link),

@@ -7,7 +7,7 @@ import { go } from '../page/router.js';
 import { may } from '../page/session.js';
 import { empty, region } from '../page/states.js';
 import { t } from '../page/text.js';
-import { href, isEventId, placeLabel, placeOfRow } from '../pure/paths.js';
+import { hasHooks, href, isEventId, orgApi, placeLabel, placeOfRow } from '../pure/paths.js';
 
 const SHOWN = 50;
 
@@ -15,11 +15,10 @@ const SHOWN = 50;
 export function show({ main, place, signal, setTitle }) {
   setTitle(t('nav.events'), place.org);
   append(main, pageHead({ title: t('nav.events'), above: place.org,
-    actions: may('write') && h('a', { class: 'button', href: href(place, ['explain']) }, t('nav.explain')) }),
-    idForm(place));
-  if (place.kind === 'akinon') return;
-  append(main, region({ signal, lines: 8,
-    load: () => pages(`/api/orgs/${encodeURIComponent(place.org)}/deliveries?limit=200`, { signal, wanted: 200 }),
+    actions: hasHooks(place) && may('write')
+      && h('a', { class: 'button', href: href(place, ['explain']) }, t('nav.explain')) }),
+  idForm(place), region({ signal, lines: 8,
+    load: () => pages(`${orgApi(place.org)}/deliveries?limit=200`, { signal, wanted: 200 }),
     draw: ({ rows }) => newest(rows, place) }).element);
 }
 

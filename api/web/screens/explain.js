@@ -7,7 +7,7 @@ import { field, pageHead } from '../page/parts.js';
 import { errorBox, skeleton } from '../page/states.js';
 import { t } from '../page/text.js';
 import { prettyJson } from '../pure/format.js';
-import { scopeApi } from '../pure/paths.js';
+import { orgApi, scopeApi } from '../pure/paths.js';
 import { verdicts } from './event.js';
 
 /** An example by kind, to be changed. @type {Object<string, any>} */
@@ -29,7 +29,7 @@ export async function show({ main, place, query, signal, setTitle }) {
   let text = JSON.stringify(isAkinon ? { build: 7 } : EXAMPLES[kind], null, 2);
   const id = query.get('event');
   if (id) {
-    const event = await call(`${scopeApi(place)}/events/${encodeURIComponent(id)}?limit=1`, { signal });
+    const event = await call(`${orgApi(place.org)}/events/${encodeURIComponent(id)}?limit=1`, { signal });
     kind = event.kind;
     text = prettyJson(event.payload) ?? event.payload;
   }

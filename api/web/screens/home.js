@@ -17,14 +17,14 @@ function firstPage(org) {
 export async function show({ main, signal, setTitle }) {
   setTitle(t('home.title'));
   append(main, pageHead({ title: t('home.title') }), region({ signal, load: organizations, draw: (names) => {
-    const known = names.filter((name) => !isEntityId(name));
-    if (known.length === 1) {
-      go(firstPage(known[0]), true);
+    if (names.length === 1) {
+      go(firstPage(names[0]), true);
       return null;
     }
-    if (known.length === 0) return empty(t('home.empty'), openForm());
-    return h('div', { class: 'stack' }, h('ul', { class: 'link-list' }, ...known.map((name) =>
-      h('li', null, h('a', { class: 'row-link', href: firstPage(name) }, name)))), openForm());
+    if (names.length === 0) return empty(t('home.empty'), openForm());
+    return h('div', { class: 'stack' }, h('ul', { class: 'link-list' }, ...names.map((name) =>
+      h('li', null, h('a', { class: 'row-link', href: firstPage(name) }, name),
+      isEntityId(name) && h('span', { class: 'quiet' }, ' Akinon')))), openForm());
   } }).element);
 }
 

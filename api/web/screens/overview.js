@@ -9,7 +9,7 @@ import { isAdmin } from '../page/session.js';
 import { empty, region } from '../page/states.js';
 import { bytesText, number, percent, t, withTimes } from '../page/text.js';
 import { destination, fromApi } from '../pure/hook.js';
-import { href, placeLabel } from '../pure/paths.js';
+import { hooksApi, href, orgApi, orgOf, placeLabel } from '../pure/paths.js';
 import { share } from '../pure/series.js';
 import { charts, loadSeries, windowChoice, windowOf } from '../shared/stats.js';
 
@@ -22,8 +22,8 @@ const WORRYING = 'failing,disabled,blocked,open,probing,waiting,paused,unknown';
 /** @param {import('../app.js').Context} context */
 export function show({ main, place, query, signal, setTitle }) {
   setTitle(t('nav.overview'), place.org);
-  const org = { org: place.org, kind: /** @type {'org'} */ ('org') };
-  const api = `/api/orgs/${encodeURIComponent(place.org)}`;
+  const org = orgOf(place);
+  const api = orgApi(place.org);
   let span = windowOf(query);
   const pictures = region({ signal, everyMs: CHARTS_MS, lines: 8,
     load: async () => ({ stats: await call(`${api}/stats`, { signal }), series: await loadSeries(api, span, signal) }),
@@ -42,7 +42,7 @@ export function show({ main, place, query, signal, setTitle }) {
       h('section', { class: 'panel', 'aria-labelledby': 'attention' },
         h('h2', { id: 'attention' }, t('overview.attention')),
         region({ signal, everyMs: REFRESH_MS,
-          load: () => pages(`${api}/hooks?scope=all&state=${WORRYING}&limit=100`, { signal, wanted: 20 }),
+          load: () => pages(`${hooksApi(org)}?scope=all&state=${WORRYING}&limit=100`, { signal, wanted: 20 }),
           draw: ({ rows }) => attention(rows.map((raw) => fromApi(raw, org))) }).element,
         region({ signal, everyMs: REFRESH_MS, lines: 1, load: () => call(`${api}/replays`, { signal }),
           draw: (rows) => running(rows, org) }).element),

@@ -8,7 +8,7 @@ import { go, note } from '../page/router.js';
 import { errorBox, skeleton } from '../page/states.js';
 import { number, t } from '../page/text.js';
 import { fromSeconds, pointInTime } from '../pure/duration.js';
-import { hookApi, href, scopeApi } from '../pure/paths.js';
+import { hookApi, href, orgApi, orgOf } from '../pure/paths.js';
 import { filterBar } from '../shared/delivery_list.js';
 
 /** @typedef {import('../pure/paths.js').Place} Place */
@@ -20,7 +20,7 @@ const RATE = 50; // a second, unless the reader says otherwise
 function target(place, query) {
   const hook = query.get('hook');
   const kind = query.get('in');
-  if (!hook || place.kind === 'akinon' || (kind !== 'stack' && kind !== 'env')) return { at: place, hook };
+  if (!hook || (kind !== 'stack' && kind !== 'env' && kind !== 'akinon')) return { at: orgOf(place), hook };
   return { at: { org: place.org, kind, project: query.get('project') ?? '', name: query.get('name') ?? '' }, hook };
 }
 
@@ -42,7 +42,7 @@ export function show({ main, place, query, signal, setTitle }) {
   const { at, hook } = target(place, query);
   const filter = Object.fromEntries(KEYS.map((key) => [key, query.get(key) ?? '']));
   let isUnmatched = false;
-  const api = hook ? `${hookApi(at, hook)}/replay` : `${scopeApi(at)}/replay`;
+  const api = hook ? `${hookApi(at, hook)}/replay` : `${orgApi(at.org)}/replay`;
   const result = h('div', { class: 'panel', role: 'region', 'aria-label': t('replays.preview') });
   let turn = 0;
   const body = () => (isUnmatched ? { unmatched: true, since: bodyOf(filter).since ?? 0 } : bodyOf(filter));

@@ -4,7 +4,7 @@ import { append, h } from '../page/dom.js';
 import { pageHead } from '../page/parts.js';
 import { may } from '../page/session.js';
 import { t } from '../page/text.js';
-import { href } from '../pure/paths.js';
+import { href, orgApi } from '../pure/paths.js';
 import { replayList } from '../shared/replay_list.js';
 
 /** @param {import('../app.js').Context} context */
@@ -13,5 +13,5 @@ export function show({ main, place, signal, setTitle }) {
   append(main, pageHead({ title: t('nav.replays'), above: place.org,
     actions: may('write') && h('a',
       { class: 'button primary', href: href(place, ['replays', 'new'], { state: 'dead' }) }, t('replays.new')) }),
-  replayList({ place, api: `/api/orgs/${encodeURIComponent(place.org)}/replays`, hook: null, signal }));
+  replayList({ place, api: `${orgApi(place.org)}/replays`, hook: null, signal }));
 }

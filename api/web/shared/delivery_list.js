@@ -11,7 +11,7 @@ import { follow } from '../page/stream.js';
 import { fromUs, t } from '../page/text.js';
 import { pointInTime } from '../pure/duration.js';
 import { shortId } from '../pure/format.js';
-import { attemptPath, href, placeLabel, placeOfRow, queryText } from '../pure/paths.js';
+import { attemptPath, href, orgOf, placeLabel, placeOfRow, queryText } from '../pure/paths.js';
 import { marks } from './marks.js';
 
 /**
@@ -135,9 +135,8 @@ function markable({ key, newest }, { place, hook }) {
 
 /** @param {Options} options @param {Object<string, string>} filter */
 function replayHref({ place, hook }, filter) {
-  const org = place.kind === 'akinon' ? place : { org: place.org, kind: /** @type {'org'} */ ('org') };
   const at = hook ? { hook, project: place.kind === 'org' ? '' : place.project, name: place.name, in: place.kind } : {};
-  return href(org, ['replays', 'new'], { ...filter, state: filter.state || 'dead', ...at });
+  return href(orgOf(place), ['replays', 'new'], { ...filter, state: filter.state || 'dead', ...at });
 }
 
 /**
