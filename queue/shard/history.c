@@ -183,6 +183,10 @@ static enum err scan_row(struct scanning *s, MDB_val row, MDB_val val)
         (!mark_decode(str_of_val(val), &mark) ||
          !may_be_wanted(s->filter, &mark)))
         return OK;
+    if (s->query->marks_only) {
+        s->goes_on = s->visit(s->data, no, NULL);
+        return OK;
+    }
     s->n_cost += READ_COST;
     if (!read_attempt(s->view, s->range.db, row, &a, &err))
         return err;

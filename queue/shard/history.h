@@ -28,6 +28,9 @@ struct history_query {
                                   // a hook). Pings have position_start
     const struct history_filter *filter; // borrowed; NULL: all
     bool oldest_first;
+    bool marks_only; // attempts are not read, and the visit gets NULL: to count
+                     // them. The filter must not name kinds or states, and the
+                     // owner must be given, not an event
     uint64_t from_no; // rows older than this one (newer, if oldest_first); 0:
                       // from the end
     size_t max_rows;  // to examine; a row whose attempt is read counts as ten

@@ -322,9 +322,11 @@ def test_deliveries_since_a_secret_was_replaced_are_counted(make_engine, receive
     receiver.script("/", Answer(status=500), Answer())
     engine.post_batch([{"kind": "a.b", "payload": {"n": n}} for n in range(3)])
     assert since(2) == {"at": began, "delivered": 2, "moreDelivered": False}
-    for count, passed in ((3, HOUR // 2), (4, 5 * HOUR)):
+    engine.post_batch([{"kind": "a.b", "payload": {}}] * 450)
+    assert since(452)["moreDelivered"] is False
+    for count, passed in ((453, HOUR // 2), (454, 5 * HOUR)):
         engine.clock.turn(passed)
         engine.post_event()
-        since(count)
+        assert since(count)["moreDelivered"] is False
     assert engine.api("PATCH", hook, {"endSecretOverlap": True}).status == 200
     assert "sinceSecret" not in engine.api("GET", hook).json()
