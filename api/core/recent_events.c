@@ -15,7 +15,7 @@
 enum err recent_events_begin(struct recent_events *r)
 {
     r->before = position_end;
-    r->from_ms = 0;
+    r->from_ms = clock_now_ms();
     return org_number(r->api->hooks, r->scope.dialect, r->scope.org,
                       &r->org_id);
 }
@@ -28,9 +28,10 @@ static bool on_event(void *data, const struct event *event)
 
     r->n_looked++;
     r->n_bytes += event->payload.n_bytes;
-    r->from_ms = event->accepted_at_us / 1000;
-    if (hook_scope_holds(&r->scope, event))
+    if (hook_scope_holds(&r->scope, event)) {
+        r->from_ms = event->accepted_at_us / 1000;
         r->is_over = !r->visit(r->data, event);
+    }
     return !r->is_over && r->n_looked < RECENT_LOOKED_MAX &&
            r->n_bytes < BYTES_MAX && clock_mono_us() < r->until_us;
 }

@@ -29,7 +29,9 @@ struct recent_events {
     // store.
     event_visit visit;
     void *data;
-    // Out: every event since then was looked at (UTC epoch); 0: all that are stored.
+    // Out: every event since then was looked at (UTC epoch); 0: all that are stored. It is
+    // the time of an event of the organization, or now: that of another one's would tell
+    // how many events those have.
     int64_t from_ms;
     // Closed to other modules.
     uint64_t org_id;
