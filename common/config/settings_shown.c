@@ -107,25 +107,23 @@ static const char *const origin_names[] = {
     [ORIGIN_FOLLOWS] = "follows",
 };
 
-// "https://user:password@host/" becomes "https://********@host/".
+// Each "https://user:password@host/" of the text becomes "https://********@host/".
 static void put_masked(struct json_writer *w, const char *key, const char *text)
 {
-    const char *begin = strstr(text, "://");
-    const char *at = NULL;
+    const char *scheme;
     struct buf masked;
 
-    if (begin != NULL) {
-        begin += 3;
-        at = memchr(begin, '@', strcspn(begin, "/,"));
-    }
-    if (at == NULL) {
-        json_put_text(w, key, text);
-        return;
-    }
     buf_init(&masked, 0);
-    buf_put(&masked, text, (size_t)(begin - text));
-    buf_puts(&masked, "********");
-    buf_puts(&masked, at);
+    while ((scheme = strstr(text, "://")) != NULL) {
+        const char *begin = scheme + 3;
+        const char *at = memrchr(begin, '@', strcspn(begin, "/,"));
+
+        buf_put(&masked, text, (size_t)(begin - text));
+        if (at != NULL)
+            buf_puts(&masked, "********");
+        text = at != NULL ? at : begin;
+    }
+    buf_puts(&masked, text);
     json_put_str(w, key, buf_str(&masked));
     buf_clear(&masked);
 }

@@ -27,7 +27,7 @@ def test_each_setting_says_what_it_is_and_where_from(make_engine, tmp_path, monk
     monkeypatch.setenv("POSTHORN_MAX_INFLIGHT", "7")
     engine, config = engine_with_file(make_engine, tmp_path)
     config.write_text("# a remark\n\nrequest_timeout = 3s\nmax_connections = 200\n"
-                      "deployments_url = https://me:canary-5@example.com/d\n")
+                      "deployments_url = https://me:canary-5@example.com/d?to=https://you:canary-6@example.net/\n")
     engine.start()
     found = settings_of(engine)
     described = {line.split(" = ")[0] for line in subprocess.run(
@@ -46,7 +46,7 @@ def test_each_setting_says_what_it_is_and_where_from(make_engine, tmp_path, monk
         follows="request_timeout", default="5s")
     has("max_event_bytes", value="262144", number=262144, unit="bytes", origin="default")
     has("max_connections", origin="file", line=4, needsRestart=True, pendingValue=None)
-    has("deployments_url", value="https://********@example.com/d")
+    has("deployments_url", value="https://********@example.com/d?to=https://********@example.net/")
     for setting in found.values():
         assert (setting["number"] is None) == (setting["type"] in FIXED), setting
         assert setting["help"].endswith(".") and setting["allowed"], setting
