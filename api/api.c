@@ -292,7 +292,7 @@ static void on_server_drained(void *data)
 {
     struct api *api = data;
 
-    dashboard_keep(api->dashboard, api->config->data_dir);
+    dashboard_keep_now(api->dashboard, api->config->data_dir);
     role_done(api->role);
 }
 

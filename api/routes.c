@@ -24,7 +24,8 @@
     { METHOD_GET, AUTH_READ, at "/stats", stats_get, __VA_ARGS__ },            \
     { METHOD_GET, AUTH_READ, at "/stats/series", stats_series_get,             \
       __VA_ARGS__ },                                                           \
-    { METHOD_GET, AUTH_READ, at "/tail", tail_get, __VA_ARGS__ },              \
+    { METHOD_GET, AUTH_READ, at "/tail", tail_get, .is_stream = true,          \
+      __VA_ARGS__ },                                                           \
     { METHOD_POST, AUTH_WRITE, at "/replay", replays_create,                   \
       .takes_json = true, __VA_ARGS__ },                                       \
     { METHOD_POST, AUTH_WRITE, at "/dead/discard", discards_create,            \

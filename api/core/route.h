@@ -39,6 +39,7 @@ struct route {
     bool takes_code;      // may bring the code of a link instead of a token
     bool takes_event;     // allows a body as large as an event's
     bool is_long; // the answer may be long: refused unless there is room for it
+    bool is_stream;    // goes on by itself: does not count as use of a session
     bool is_dashboard; // is there only while the setting `dashboard` is on
     bool is_akinon;    // belongs to Akinon's API; the other routes to Pulumi's
 };

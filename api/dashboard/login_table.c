@@ -172,6 +172,14 @@ static const struct login *use(struct login_table *t, struct login_entry *e,
     return &e->login;
 }
 
+const struct login *login_peek(const struct login_table *t, struct str secret,
+                               int64_t now_ms)
+{
+    const struct login_entry *e = find(t, secret);
+
+    return e != NULL && !has_ended(e, now_ms) ? &e->login : NULL;
+}
+
 const struct login *login_find(struct login_table *t, struct str secret,
                                int64_t now_ms)
 {

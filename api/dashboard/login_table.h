@@ -69,6 +69,10 @@ void login_add(struct login_table *t, const struct login *login, int64_t now_ms,
 const struct login *login_find(struct login_table *t, struct str secret,
                                int64_t now_ms);
 
+// The same, without that it counts as used.
+const struct login *login_peek(const struct login_table *t, struct str secret,
+                               int64_t now_ms);
+
 // Removes the entry of this secret; nothing if there is none.
 void login_remove(struct login_table *t, struct str secret);
 

@@ -45,9 +45,16 @@ void dashboard_forget(struct dashboard *d)
     d->sessions.is_changed = true;
 }
 
+static void write_sessions(struct dashboard *d, const char *data_dir)
+{
+    d->written_at_ms = clock_now_ms();
+    d->is_unwritten = session_file_write(data_dir, &d->sessions) != OK;
+    d->sessions.is_changed = d->is_unwritten;
+}
+
 void dashboard_keep(struct dashboard *d, const char *data_dir)
 {
-    struct login_table *t = &d->sessions;
+    const struct login_table *t = &d->sessions;
     int64_t now_ms = clock_now_ms();
     bool is_minute_over =
         now_ms - d->written_at_ms > KEPT_MS || now_ms < d->written_at_ms;
@@ -55,9 +62,13 @@ void dashboard_keep(struct dashboard *d, const char *data_dir)
     if (is_minute_over ? !t->is_changed && t->used_at_ms < d->written_at_ms
                        : !t->is_changed || d->is_unwritten)
         return;
-    d->written_at_ms = now_ms;
-    d->is_unwritten = session_file_write(data_dir, t) != OK;
-    t->is_changed = d->is_unwritten;
+    write_sessions(d, data_dir);
+}
+
+void dashboard_keep_now(struct dashboard *d, const char *data_dir)
+{
+    if (d->sessions.is_changed || d->sessions.used_at_ms >= d->written_at_ms)
+        write_sessions(d, data_dir);
 }
 
 struct origin_facts session_facts(const struct api_request *rq)
@@ -135,11 +146,12 @@ enum err session_grant(const struct api *api, const struct login *login,
     return out->is_admin || out->scopes != 0 ? OK : ERR_DENIED;
 }
 
-// Sets what the request's session allows. ERR_DENIED: there is none, or it has ended.
-// Other errors: that cannot be told now.
+// Sets what the request's session allows; it does not count as used. ERR_DENIED: there is
+// none, or it has ended. Other errors: that cannot be told now.
 static enum err find_grant(struct api_request *rq, struct auth_grant *out)
 {
-    const struct login *login = session_of(rq);
+    const struct login *login = login_peek(&rq->api->dashboard->sessions,
+                                           secret_of(rq->http), clock_now_ms());
 
     return login != NULL ? session_grant(rq->api, login, out) : ERR_DENIED;
 }
@@ -149,6 +161,12 @@ static bool is_in_session(struct api_request *rq)
     struct auth_grant grant;
 
     return rq->api->config->dashboard && find_grant(rq, &grant) == OK;
+}
+
+// Streams go on in a tab that nobody looks at.
+static bool is_use(const struct api_request *rq)
+{
+    return rq->match.route == NULL || !rq->match.route->is_stream;
 }
 
 bool session_check(struct api_request *rq, enum auth_scope scope)
@@ -164,6 +182,8 @@ bool session_check(struct api_request *rq, enum auth_scope scope)
     }
     rq->http->is_private = true;
     rq->is_in_session = is_in_session;
+    if (is_use(rq))
+        (void)session_of(rq);
     err = find_grant(rq, &rq->grant);
     if (err == ERR_DENIED) {
         session_end(rq);

@@ -35,8 +35,11 @@ struct dashboard *dashboard_new(const struct config *config);
 void dashboard_forget(struct dashboard *d);
 
 // Writes the sessions (session_file.h), if any came or went, and, once a minute, if any was
-// used. Call it every second, and once at the end.
+// used. A file that could not be written is tried again after a minute. Call it every second.
 void dashboard_keep(struct dashboard *d, const char *data_dir);
+
+// Writes the sessions at once, if they are not in the file as they are.
+void dashboard_keep_now(struct dashboard *d, const char *data_dir);
 
 // Whether the request has a session's cookie and no token: a token always wins.
 bool session_is_given(const struct api_request *rq);

@@ -139,8 +139,11 @@ void session_delete(struct api_request *rq)
     struct http_response response = { .status = 204 };
     struct buf headers;
 
-    if (session_end(rq))
+    if (session_end(rq)) {
+        // Before it is answered: a crash must not bring the session back.
+        dashboard_keep_now(rq->api->dashboard, rq->api->config->data_dir);
         audit(rq, "logout", "");
+    }
     buf_init(&headers, 0);
     cookie_put_line(STR_EMPTY, &headers);
     response.headers = buf_str(&headers);

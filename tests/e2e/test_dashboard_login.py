@@ -120,14 +120,16 @@ def test_logout(engine, visitor):
         assert message in log, message
 
 
+def follow(engine, visitor):
+    return Pending(engine.api_port, "GET", "/api/orgs/acme/tail", None,
+                   f"Cookie: __Host-posthorn={visitor.cookie}\r\nSec-Fetch-Site: same-origin\r\n")
+
+
 def test_who_follows_gets_no_more_after_logout(engine, visitor):
     visitor.log_in()
     other = Visitor(engine)
     other.log_in()
-    cookies = [f"Cookie: __Host-posthorn={each.cookie}\r\nSec-Fetch-Site: same-origin\r\n"
-               for each in (visitor, other)]
-    mine, theirs = (Pending(engine.api_port, "GET", "/api/orgs/acme/tail", None, cookie)
-                    for cookie in cookies)
+    mine, theirs = follow(engine, visitor), follow(engine, other)
     for each in (mine, theirs):
         wait_for(lambda each=each: each.status() == 200, "it follows")
     assert visitor.ask("DELETE", "/dashboard/session").status == 204
@@ -377,6 +379,20 @@ def test_sessions_go_on_through_a_restart_as_they_were(make_engine):
              "the file is removed, and that is said")
     crash_api(engine)
     assert not admin.is_in() and not narrow.is_in()
+    # What could not be written is tried once more at the end.
+    admin.log_in()
+    wait_for(lambda: engine.log().count("cannot be written") >= 2, "it cannot be written")
+    (engine.data_dir / "sessions.tmp").rmdir()
+    engine.stop()
+    engine.restart()
+    assert admin.is_in()
+    # A logout is in the file when it is answered.
+    good = file.read_bytes()
+    out.log_in()
+    wait_for(lambda: file.read_bytes() != good, "the file is written anew")
+    assert out.ask("DELETE", "/dashboard/session").status == 204
+    crash_api(engine)
+    assert admin.is_in() and not out.is_in()
 
 
 def test_sessions_end_with_the_dashboard(make_engine, tmp_path):
@@ -412,8 +428,9 @@ def turned(make_engine, tmp_path):
 
 def test_sessions_and_links_end_in_time(turned):
     engine, clock = turned, turned.clock
-    idle, used, screen = (Visitor(engine) for _ in range(3))
+    idle, used, screen, left_open = (Visitor(engine) for _ in range(4))
     idle.log_in()
+    left_open.log_in()
     used.log_in()
     screen.log_in(code=code_of(make_link(engine, org="acme", scopes=["read"], ttl="30d")))
     short = Visitor(engine)
@@ -428,8 +445,13 @@ def test_sessions_and_links_end_in_time(turned):
     assert not short.is_in()
     clock.turn(HOUR - 60)
     assert used.is_in()
+    # A tab that nobody looks at follows what happens, and asks for it anew.
+    tab = follow(engine, left_open)
+    wait_for(lambda: tab.status() == 200, "it follows")
     clock.turn(HOUR + 60)
-    assert used.is_in() and not idle.is_in()
+    assert used.is_in() and not idle.is_in() and not left_open.is_in()
+    wait_for(tab.is_at_end, "the answer ends")
+    tab.close()
     for half in range(3, 24):
         clock.turn(half * HOUR / 2)
         assert used.is_in(), half
