@@ -5,7 +5,8 @@
 # FILE is a path within DIR. The assembler copies the bytes (.incbin), so that a megabyte
 # costs nothing. A file that gzip makes smaller is there twice. With awk, JavaScript is there
 # without its comments (strip_comments.awk). The hash of a file is in the table, so a
-# compiler's cache sees that a file has changed.
+# compiler's cache sees that a file has changed. NAME_hash is that of all files together; in
+# HTML, it takes the place of HASH in addresses with /~HASH/.
 set(type_.html "text/html; charset=utf-8")
 set(type_.css "text/css; charset=utf-8")
 set(type_.js "text/javascript; charset=utf-8")
@@ -39,9 +40,9 @@ foreach(i RANGE ${last})
     endif()
 endforeach()
 
-set(declarations "")
-set(assembly "")
-set(rows "")
+# What of each file is sent: paths, in the order of `files`; and the hash of all together.
+set(paths "")
+set(whole "")
 set(n 0)
 foreach(file ${files})
     get_filename_component(extension "${file}" LAST_EXT)
@@ -49,11 +50,32 @@ foreach(file ${files})
         message(FATAL_ERROR "${file}: embed.cmake knows no type for ${extension}")
     endif()
     set(path "${DIR}/${file}")
-    set(symbol ${NAME}_${n})
     if(AWK AND "${extension}" STREQUAL ".js")
         execute_process(COMMAND ${AWK} -f "${CMAKE_CURRENT_LIST_DIR}/strip_comments.awk" "${path}"
             OUTPUT_FILE "${TO}.${n}.js" COMMAND_ERROR_IS_FATAL ANY)
         set(path "${TO}.${n}.js")
+    endif()
+    list(APPEND paths "${path}")
+    file(SHA256 "${path}" hash)
+    string(APPEND whole "${hash} ${file}\n")
+    math(EXPR n "${n} + 1")
+endforeach()
+string(SHA256 whole "${whole}")
+string(SUBSTRING "${whole}" 0 16 whole)
+
+set(declarations "")
+set(assembly "")
+set(rows "")
+set(n 0)
+foreach(file ${files})
+    list(GET paths ${n} path)
+    get_filename_component(extension "${file}" LAST_EXT)
+    set(symbol ${NAME}_${n})
+    if("${extension}" STREQUAL ".html")
+        file(READ "${path}" page)
+        string(REPLACE "/~HASH/" "/~${whole}/" page "${page}")
+        set(path "${TO}.${n}.html")
+        file(WRITE "${path}" "${page}")
     endif()
     file(SHA256 "${path}" hash)
     string(SUBSTRING "${hash}" 0 32 hash)
@@ -87,6 +109,8 @@ file(WRITE "${TO}" "// Written by api/embed.cmake.
 ${assembly}
 ${declarations}extern const struct embedded_file ${NAME}[];
 extern const size_t n_${NAME};
+extern const char ${NAME}_hash[];
 const struct embedded_file ${NAME}[] = {\n${rows}};
 const size_t n_${NAME} = ${n};
+const char ${NAME}_hash[] = \"${whole}\";
 ")

@@ -4,6 +4,7 @@
 #include "api/dashboard/dashboard_files.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "api/core/api_request.h"
 #include "api/dashboard/handlers.h"
@@ -21,8 +22,14 @@ static const char protection[] =
     "X-Content-Type-Options: nosniff\r\n"
     "Referrer-Policy: no-referrer\r\n"
     "Cross-Origin-Opener-Policy: same-origin\r\n"
-    "Cross-Origin-Resource-Policy: same-origin\r\n"
-    "Cache-Control: no-cache\r\n";
+    "Cross-Origin-Resource-Policy: same-origin\r\n";
+
+// How long a browser may take what it has. The page names the files of its own program, so
+// an old one must not be shown; under an address with the hash of all files lies the same
+// for ever; and a file under its plain name is another after an upgrade.
+static const char never[] = "no-store";
+static const char always[] = "public, max-age=31536000, immutable";
+static const char if_same[] = "no-cache";
 
 static const struct embedded_file *find(struct str path)
 {
@@ -75,7 +82,8 @@ static void send_content(struct api_request *rq, struct http_response *response)
     request_answer_pieces(rq, response, next);
 }
 
-static void send_file(struct api_request *rq, const struct embedded_file *file)
+static void send_file(struct api_request *rq, const struct embedded_file *file,
+                      const char *may_keep)
 {
     struct http_response response = { .status = 200,
                                       .content_type = str_of(file->type),
@@ -88,8 +96,10 @@ static void send_file(struct api_request *rq, const struct embedded_file *file)
     buf_init(&etag, 0);
     buf_init(&headers, 0);
     buf_printf(&etag, "%s%s", file->hash, is_packed ? "-gz" : "");
-    buf_printf(&headers, "%sETag: \"%s\"\r\nVary: Accept-Encoding\r\n",
-               protection, buf_cstr(&etag));
+    buf_printf(&headers,
+               "%sCache-Control: %s\r\nETag: \"%s\"\r\n"
+               "Vary: Accept-Encoding\r\n",
+               protection, may_keep, buf_cstr(&etag));
     if (is_packed) {
         buf_puts(&headers, "Content-Encoding: gzip\r\n");
         response.body = file->gzip;
@@ -105,14 +115,49 @@ static void send_file(struct api_request *rq, const struct embedded_file *file)
     buf_clear(&headers);
 }
 
+// Takes "~HASH/" from the beginning of a path. False: it does not begin so, or with the
+// hash of other files.
+static bool take_hash(struct str *path)
+{
+    const size_t n = strlen(web_files_hash);
+
+    if (path->n_bytes < n + 2 || path->at[n + 1] != '/' ||
+        memcmp(path->at + 1, web_files_hash, n) != 0)
+        return false;
+    path->at += n + 2;
+    path->n_bytes -= n + 2;
+    return true;
+}
+
+// Of an address with a hash. What another program had is not here: a page that asks for it
+// loads itself again, and gets this program's.
+static void send_hashed(struct api_request *rq, struct str path)
+{
+    const struct embedded_file *file = take_hash(&path) ? find(path) : NULL;
+
+    if (file != NULL && !str_is(path, PAGE)) {
+        send_file(rq, file, always);
+        return;
+    }
+    rq->http->is_private = true;
+    http_fail(rq->http, 404, STR_EMPTY,
+              "no such file; other versions of the dashboard had others");
+}
+
 void dashboard_file(struct api_request *rq)
 {
-    const struct embedded_file *file = find(rq->match.params[PARAM_PATH]);
+    const struct str path = rq->match.params[PARAM_PATH];
+    const struct embedded_file *file = find(path);
+    const struct embedded_file *page = find(STR(PAGE));
 
-    if (file == NULL)
-        file = find(STR(PAGE));
-    assert(file != NULL); // the build would lack its page
-    send_file(rq, file);
+    assert(page != NULL); // or the build lacks it
+    if (str_starts(path, STR("~"))) {
+        send_hashed(rq, path);
+    } else if (file != NULL && file != page) {
+        send_file(rq, file, if_same);
+    } else {
+        send_file(rq, page, never);
+    }
 }
 
 bool dashboard_welcome(struct api_request *rq)
@@ -125,8 +170,10 @@ bool dashboard_welcome(struct api_request *rq)
         !negotiation_asks_html(http_header(rq->http, "accept")))
         return false;
     buf_init(&headers, 0);
-    buf_printf(&headers, "%sLocation: /dashboard\r\nVary: Accept\r\n",
-               protection);
+    buf_printf(&headers,
+               "%sCache-Control: %s\r\nLocation: /dashboard\r\n"
+               "Vary: Accept\r\n",
+               protection, if_same);
     response.headers = buf_str(&headers);
     http_respond(rq->http, &response);
     buf_clear(&headers);

@@ -8,5 +8,6 @@
 
 extern const struct embedded_file web_files[];
 extern const size_t n_web_files;
+extern const char web_files_hash[]; // of all of them: "~HASH/" in addresses
 
 #endif

@@ -1,16 +1,13 @@
 // app.js — the beginning: language, theme, session, frame, and then the screen of the address.
 
-import { besidePanel, closeBeside, hasRoom, isBeside, openBeside } from './page/beside.js';
-import { whenLoggedOut } from './page/client.js';
+import { closeBeside, frame, frameFor, hasRoom, isBeside, openBeside, startTheme } from './page/frame.js';
+import { currentSession, forgetSession, loadSession, whenLoggedOut } from './page/client.js';
 import { append, fill, h } from './page/dom.js';
-import { frame, frameFor } from './page/frame.js';
 import { startKeys } from './page/keys.js';
 import { noticeList } from './page/notice.js';
 import { currentTarget, go, startRouter } from './page/router.js';
-import { currentSession, forgetSession, loadSession } from './page/session.js';
-import { errorBox } from './page/states.js';
+import { errorBox, startTimes } from './page/parts.js';
 import { t, useLanguage, wantedLanguage } from './page/text.js';
-import { startTheme } from './page/theme.js';
 
 /**
  * What a screen gets. It draws into main; what it began ends with the signal.
@@ -89,9 +86,20 @@ function show(target) {
   const screen = currentSession() ? target.screen : 'login';
   const main = frameFor({ ...target, screen });
   Object.assign(drawn, { screen, address: address() });
-  fill(main);
-  window.scrollTo(0, 0);
+  if (main.firstChild) { // to scroll is to lay out, which takes long
+    fill(main);
+    window.scrollTo(0, 0);
+  }
   return draw({ ...target, screen }, main, leaving.signal);
+}
+
+/**
+ * @returns {Promise<boolean>} whether the server has other files now, after an upgrade: then a module that was not
+ *   loaded before cannot be loaded any more
+ */
+async function isReplaced() {
+  const answer = await fetch(import.meta.url, { method: 'HEAD', cache: 'no-store' }).catch(() => null);
+  return answer?.status === 404;
 }
 
 /** @param {import('./page/router.js').Target} target @param {HTMLElement} main @param {AbortSignal} signal */
@@ -101,6 +109,7 @@ async function draw(target, main, signal) {
     if (signal.aborted) return;
     await screen.show({ ...target, main, signal, setTitle });
   } catch (error) {
+    if (error instanceof TypeError && await isReplaced()) return location.reload();
     if (!signal.aborted) {
       const again = () => {
         fill(main);
@@ -112,6 +121,7 @@ async function draw(target, main, signal) {
   if (!signal.aborted && !main.contains(document.activeElement)) {
     /** @type {HTMLElement|null} */ (main.querySelector('h1'))?.focus({ preventScroll: true });
   }
+  return undefined;
 }
 
 /**
@@ -135,13 +145,14 @@ async function start() {
   SCREENS[target.screen]().catch(() => {});
   startTheme();
   await useLanguage(wantedLanguage());
-  append(document.body, frame(besidePanel()), noticeList());
+  append(document.body, frame(), noticeList());
   whenLoggedOut(() => {
     if (!currentSession()) return;
     forgetSession();
     show(currentTarget());
   });
   startKeys();
+  startTimes();
   try {
     await session;
     startRouter({ show, noted, replaces: (target) => isBeside() && goesBeside(target) });

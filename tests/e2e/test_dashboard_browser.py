@@ -198,3 +198,36 @@ def test_nothing_but_our_files_runs(window):
     assert page.evaluate("fetch('https://evil.example/').then(() => 1, () => 0)") == 0
     assert any("Content Security Policy" in fault for fault in window.faults)
     window.faults.clear()
+
+
+def test_a_tab_from_before_an_upgrade_loads_itself_again(window):
+    """A module that was not loaded before is not on the server any more: the page that asks for
+    it comes anew, at the address that was asked for."""
+    page = window.page
+    window.log_in()
+    page.goto("/dashboard/o/acme/deliveries")
+    page.get_by_role("heading", name="Deliveries").wait_for()
+    page.evaluate("window.isOld = true")
+    asked = []
+
+    def upgraded(route):
+        asked.append(route.request.method)
+        if len(asked) <= 2:
+            route.fulfill(status=404, body="{}")
+        else:
+            route.continue_()
+
+    page.route("**/screens/events.js", upgraded)
+    page.route("**/app.js", upgraded)
+    page.get_by_role("link", name="Events", exact=True).click()
+    page.get_by_role("heading", name="Events").wait_for()
+    assert asked[:2] == ["GET", "HEAD"] and page.evaluate("window.isOld === undefined")
+    assert page.url == f"{window.base}/dashboard/o/acme/events"
+    # One that fails although the server has the others is said, and nothing is loaded again.
+    page.route("**/screens/replays.js", lambda route: route.fulfill(status=404, body="{}"))
+    page.evaluate("window.isOld = true")
+    page.get_by_role("link", name="Replays", exact=True).click()
+    page.get_by_role("alert").wait_for()
+    assert page.url == f"{window.base}/dashboard/o/acme/replays"
+    assert page.evaluate("window.isOld === true")
+    page.unroute_all()

@@ -30,8 +30,9 @@ PROTECTION = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-cache",
 }
+ANEW, AT_EACH_VISIT = "no-store", "no-cache"
+FOR_EVER = "public, max-age=31536000, immutable"
 
 
 def get(engine, path, method="GET", token=None, **headers):
@@ -46,32 +47,43 @@ def get(engine, path, method="GET", token=None, **headers):
         connection.close()
 
 
-def content_of(name):
-    """What the program holds of a file: a module has no comments."""
+def hash_of(engine):
+    """Of all files together, as the page names it."""
+    return re.search(rb"/dashboard/~([0-9a-f]{16})/app\.js", get(engine, "/dashboard").body)[1].decode()
+
+
+def content_of(name, content_hash=""):
+    """What the program holds of a file: a module has no comments, the page a hash."""
     path = WEB / name
+    if path.suffix == ".html":
+        return path.read_bytes().replace(b"/~HASH/", f"/~{content_hash}/".encode())
     if path.suffix != ".js":
         return path.read_bytes()
     return subprocess.run(["awk", "-f", ROOT / "api/strip_comments.awk", path], check=True,
                           capture_output=True).stdout
 
 
-def check_protected(reply):
-    for name, value in PROTECTION.items():
+def check_protected(reply, kept=AT_EACH_VISIT):
+    for name, value in {**PROTECTION, "cache-control": kept}.items():
         assert reply.headers.get(name) == value, name
+
+
+def kept(name):
+    return ANEW if name == "index.html" else AT_EACH_VISIT
 
 
 @pytest.mark.smoke
 def test_every_file_of_the_repository_is_served(engine):
     assert "index.html" in FILES
     for name in FILES:
-        content = content_of(name)
+        content = content_of(name, hash_of(engine))
         plain = get(engine, f"/dashboard/{name}")
         assert plain.status == 200 and plain.body == content, name
         assert plain.headers["content-type"] == TYPES["." + name.rsplit(".", 1)[1]]
         assert int(plain.headers["content-length"]) == len(content)
         assert "content-encoding" not in plain.headers
         assert plain.headers["vary"] == "Accept-Encoding"
-        check_protected(plain)
+        check_protected(plain, kept(name))
         head = get(engine, f"/dashboard/{name}", "HEAD")
         assert head.status == 200 and head.body == b""
         for header in ("etag", "content-length", "content-type"):
@@ -111,14 +123,14 @@ def test_what_a_browser_has_is_not_sent_again(engine):
                 assert same.status == 304 and same.body == b""
                 assert same.headers["etag"] == tag
                 assert "content-length" not in same.headers
-                check_protected(same)
+                check_protected(same, kept(name))
             assert get(engine, path, If_None_Match='"x"', **how).status == 200
     tags = {get(engine, f"/dashboard/{name}").headers["etag"] for name in FILES}
     assert len(tags) == len(FILES)
 
 
 def test_addresses_of_the_page_open(engine):
-    page = (WEB / "index.html").read_bytes()
+    page = content_of("index.html", hash_of(engine))
     for path in ("/dashboard", "/dashboard/", "/dashboard/o/acme/hooks?state=dead",
                  "/dashboard/o/acme/s/web/prod/hooks/x/deliveries/1/2",
                  "/dashboard/../../etc/passwd", "/dashboard/README.md",
@@ -126,7 +138,28 @@ def test_addresses_of_the_page_open(engine):
                  "/dashboard" + "/x" * 40, "/dashboard/" + "/" * 15):
         reply = get(engine, path)
         assert reply.status == 200 and reply.body == page, path
-        check_protected(reply)
+        check_protected(reply, ANEW)
+
+
+def test_what_the_page_names_is_kept_for_ever(engine):
+    """Its addresses hold a hash of all files, so an upgrade has others; what a program does
+    not have, it does not answer with something else."""
+    content_hash = hash_of(engine)
+    page = get(engine, "/dashboard").body.decode()
+    assert page.count("/dashboard/") == page.count(f"/dashboard/~{content_hash}/") > 5
+    for name in FILES:
+        if name == "index.html":
+            continue
+        reply = get(engine, f"/dashboard/~{content_hash}/{name}")
+        assert reply.status == 200 and reply.body == content_of(name), name
+        check_protected(reply, FOR_EVER)
+    other = "0123456789abcdef"
+    for path in (f"~{other}/app.js", f"~{content_hash}/gone.js", f"~{content_hash}/index.html",
+                 f"~{content_hash}/", f"~{content_hash}", "~", f"~{content_hash}x/app.js",
+                 f"~{content_hash[:-1]}/app.js", f"~{content_hash}/~{content_hash}/app.js"):
+        for method in ("GET", "HEAD"):
+            reply = get(engine, f"/dashboard/{path}", method)
+            assert reply.status == 404 and reply.headers["cache-control"] == ANEW, path
 
 
 def test_a_browser_that_opens_the_address_is_led_to_the_page(engine):
@@ -183,6 +216,6 @@ def test_what_every_screen_needs_is_loaded_at_once():
             if module not in needed:
                 needed.add(module)
                 left.append(module)
-    named = re.findall('"modulepreload" href="/dashboard/([^"]+)"',
+    named = re.findall('"modulepreload" href="/dashboard/~HASH/([^"]+)"',
                        (WEB / "index.html").read_text())
     assert named == sorted(str(module.relative_to(WEB)) for module in needed)

@@ -1,6 +1,5 @@
 // text.js — the words of the page: t('key', {values}), and numbers and times in the reader's way.
 
-import * as duration from '../pure/duration.js';
 import * as format from '../pure/format.js';
 
 /** @typedef {string|{one: string, other: string}} Entry */
@@ -12,15 +11,14 @@ const LANGUAGE_KEY = 'posthorn-language';
 /** @type {Object<string, Entry>} */
 let catalogue = {};
 let language = 'en';
-let plurals = new Intl.PluralRules('en');
-let numbers = new Intl.NumberFormat('en');
-let point = '.'; // before decimals
-/** Made once: to make one takes as long as a row of a list. @type {Intl.DateTimeFormat} */
-let clock;
-/** @type {Intl.DateTimeFormat} */
-let dayAndClock;
-/** @type {Intl.DateTimeFormat} */
-let full;
+/** @type {Intl.PluralRules|null} */
+let plurals = null;
+/** @type {Intl.NumberFormat|null} */
+let numbers = null;
+/** @type {Intl.DateTimeFormat|null} */
+let dayAndClock = null;
+/** @type {Intl.DateTimeFormat|null} */
+let full = null;
 
 /** @returns {string} what the reader chose before, or else what the browser asks for */
 export function wantedLanguage() {
@@ -28,18 +26,16 @@ export function wantedLanguage() {
   return chosen in LANGUAGES ? chosen : 'en';
 }
 
-/** @param {string} name of LANGUAGES @param {boolean} [isChosen] by the reader, so that it stays */
+/**
+ * Loads a catalogue. What Intl has of a language is made when it is first needed: the first of each kind takes as
+ * long as fifty rows of a list.
+ * @param {string} name of LANGUAGES @param {boolean} [isChosen] by the reader, so that it stays
+ */
 export async function useLanguage(name, isChosen = false) {
   if (isChosen) localStorage.setItem(LANGUAGE_KEY, name);
-  catalogue = await (await fetch(`/dashboard/text/${name}.json`)).json();
+  catalogue = await (await fetch(new URL(`../text/${name}.json`, import.meta.url))).json();
   language = name;
-  plurals = new Intl.PluralRules(name);
-  numbers = new Intl.NumberFormat(name);
-  point = numbers.format(1.5)[1];
-  clock = new Intl.DateTimeFormat(name, CLOCK);
-  dayAndClock = new Intl.DateTimeFormat(name, { day: '2-digit', month: 'short', ...CLOCK });
-  full = new Intl.DateTimeFormat(name, { year: 'numeric', month: 'short', day: '2-digit', ...CLOCK,
-    fractionalSecondDigits: 3, timeZoneName: 'short' });
+  plurals = numbers = dayAndClock = full = null;
   document.documentElement.lang = name;
 }
 
@@ -50,17 +46,19 @@ export function currentLanguage() {
 
 /** @param {number} value @returns {string} like 1,204 */
 export function number(value) {
+  if (Number.isInteger(value) && value > -1000 && value < 1000) return String(value);
+  numbers ??= new Intl.NumberFormat(language);
   return numbers.format(value);
 }
 
 /** @param {string} text with decimals as programs have them @returns {string} as the language has them */
 export function local(text) {
-  return text.replace(/(\d)\.(\d)/g, `$1${point}$2`);
+  return text.replace(/(\d)\.(\d)/g, `$1${t('number.point')}$2`);
 }
 
 /** @param {number} us microseconds @returns {string} */
 export function fromUs(us) {
-  return local(duration.fromUs(us));
+  return local(format.fromUs(us));
 }
 
 /** @param {number} bytes @returns {string} */
@@ -83,11 +81,17 @@ export function t(key, values = {}) {
   const entry = catalogue[key];
   if (entry === undefined) throw new Error(`text: no key ${key}`);
   const form = typeof entry === 'string' ? entry
-    : entry[/** @type {'one'} */ (plurals.select(Number(values.n)))] ?? entry.other;
+    : entry[/** @type {'one'} */ (pluralForm(Number(values.n)))] ?? entry.other;
   return form.replace(/\{(\w+)\}/g, (_, name) => {
     const value = values[name];
     return typeof value === 'number' ? number(value) : String(value);
   });
+}
+
+/** @param {number} n @returns {Intl.LDMLPluralRule} */
+function pluralForm(n) {
+  plurals ??= new Intl.PluralRules(language);
+  return plurals.select(n);
 }
 
 /**
@@ -115,17 +119,23 @@ const CLOCK = /** @type {Intl.DateTimeFormatOptions} */ ({ hour: '2-digit', minu
 /** @param {number} ms unix milliseconds @returns {string} with the day unless it is today */
 export function timeText(ms) {
   const date = new Date(ms);
-  return (date.toDateString() === new Date().toDateString() ? clock : dayAndClock).format(date);
+  if (date.toDateString() === new Date().toDateString()) {
+    return [date.getHours(), date.getMinutes(), date.getSeconds()].map((n) => String(n).padStart(2, '0')).join(':');
+  }
+  dayAndClock ??= new Intl.DateTimeFormat(language, { day: '2-digit', month: 'short', ...CLOCK });
+  return dayAndClock.format(date);
 }
 
 /** @param {number} ms unix milliseconds @returns {string} day, time with milliseconds, offset */
 export function fullTime(ms) {
+  full ??= new Intl.DateTimeFormat(language, { year: 'numeric', month: 'short', day: '2-digit', ...CLOCK,
+    fractionalSecondDigits: 3, timeZoneName: 'short' });
   return full.format(new Date(ms));
 }
 
 /** @param {number} ms unix milliseconds @returns {string} like "in 1 m 50 s" or "3 m ago" */
 export function relative(ms) {
   const seconds = Math.round((ms - Date.now()) / 1000);
-  if (seconds > 0) return t('time.in', { span: duration.fromSeconds(seconds) });
-  return seconds > -2 ? t('filter.now') : t('time.ago', { span: duration.fromSeconds(-seconds) });
+  if (seconds > 0) return t('time.in', { span: format.fromSeconds(seconds) });
+  return seconds > -2 ? t('filter.now') : t('time.ago', { span: format.fromSeconds(-seconds) });
 }
