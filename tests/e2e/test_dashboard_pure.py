@@ -252,7 +252,7 @@ def test_durations(page):
         (3_600_000_000, "1 h"),
         (183_600_000_000, "2 d 3 h"),
     ]:
-        assert pure(page, "duration", "return m.fromUs(v[0])", us) == text
+        assert pure(page, "format", "return m.fromUs(v[0])", us) == text
     for text, ms in [
         ("10ms", 10),
         ("5s", 5000),
@@ -261,7 +261,7 @@ def test_durations(page):
         ("5", None),
         ("s", None),
     ]:
-        assert pure(page, "duration", "return m.parse(v[0])", text) == ms
+        assert pure(page, "format", "return m.parse(v[0])", text) == ms
     for text, point in [
         ("-24h", "913600"),
         ("-1 h", "996400"),
@@ -269,7 +269,7 @@ def test_durations(page):
         ("", ""),
         ("2026-11-24", "2026-11-24"),
     ]:
-        assert pure(page, "duration", "return m.pointInTime(v[0], 1e9)", text) == point
+        assert pure(page, "format", "return m.pointInTime(v[0], 1e9)", text) == point
 
 
 def test_bars_are_differences(page):

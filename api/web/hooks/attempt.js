@@ -1,18 +1,16 @@
 // attempt.js — S7: one attempt: why it ended so, where its time went, the request as it was sent, the answer, the
 // signature; and what can be done with it. With ?with=N it is compared with another one (S8).
 
-import { call, page } from '../page/client.js';
+import { call, may, page } from '../page/client.js';
 import { fill, h } from '../page/dom.js';
 import { bindKeys } from '../page/keys.js';
 import { confirmed, say } from '../page/notice.js';
-import { badge, chip, copy, copyButton, pageHead, time } from '../page/parts.js';
+import { badge, chip, copy, copyButton, empty, pageHead, region, skeleton, time } from '../page/parts.js';
 import { go } from '../page/router.js';
-import { may } from '../page/session.js';
-import { empty, region, skeleton } from '../page/states.js';
 import { local, t } from '../page/text.js';
 import { waterfall } from '../page/waterfall.js';
 import { shortId } from '../pure/format.js';
-import { attemptName, attemptPath, href, hookApi, isEventId, orgOf, placeLabel } from '../pure/paths.js';
+import { attemptName, attemptPath, hookApi, href, isEventId, orgOf, placeLabel } from '../pure/paths.js';
 import { next, outcome, pattern } from '../pure/why.js';
 import { attempted } from '../shared/actions.js';
 import { compareScreen } from './compare.js';

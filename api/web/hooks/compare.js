@@ -3,9 +3,8 @@
 
 import { call } from '../page/client.js';
 import { fill, h } from '../page/dom.js';
-import { badge, chip, pageHead, time } from '../page/parts.js';
+import { badge, chip, empty, pageHead, time } from '../page/parts.js';
 import { note } from '../page/router.js';
-import { empty } from '../page/states.js';
 import { t } from '../page/text.js';
 import { waterfall } from '../page/waterfall.js';
 import { diffHeaders, diffLines, firstDifference } from '../pure/diff.js';

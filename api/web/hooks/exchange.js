@@ -3,9 +3,8 @@
 
 import { ApiError, call } from '../page/client.js';
 import { fill, h } from '../page/dom.js';
-import { badge, copyButton, download, field, textBlock } from '../page/parts.js';
+import { badge, copyButton, download, field, region, textBlock } from '../page/parts.js';
 import { note } from '../page/router.js';
-import { region } from '../page/states.js';
 import { bytesText, t } from '../page/text.js';
 import { headerValue, parseHeaders, prettyJson, visible } from '../pure/format.js';
 import { check } from '../pure/signature.js';

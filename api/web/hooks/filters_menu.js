@@ -2,7 +2,7 @@
 
 import { call } from '../page/client.js';
 import { fill, h } from '../page/dom.js';
-import { errorBox } from '../page/states.js';
+import { errorBox } from '../page/parts.js';
 import { named, t } from '../page/text.js';
 import { contains } from '../pure/format.js';
 import { orgApi } from '../pure/paths.js';

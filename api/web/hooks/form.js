@@ -4,16 +4,14 @@
 import { ApiError, call } from '../page/client.js';
 import { fill, h } from '../page/dom.js';
 import { say } from '../page/notice.js';
-import { field, pageHead } from '../page/parts.js';
+import { errorBox, errorText, field, pageHead, skeleton } from '../page/parts.js';
 import { go, note } from '../page/router.js';
-import { errorBox, errorText, skeleton } from '../page/states.js';
 import { t } from '../page/text.js';
 import { createBody, formOf, fromApi, updateBody } from '../pure/hook.js';
-import { attemptPath, href, hooksApi, placeLabel, queryText } from '../pure/paths.js';
+import { attemptPath, hooksApi, href, placeLabel, queryText } from '../pure/paths.js';
 import { newSecret } from '../pure/signature.js';
-import { apiOf, secretOnce } from '../shared/actions.js';
+import { apiOf, loadHook, secretOnce } from '../shared/actions.js';
 import { filtersSection } from './filters_menu.js';
-import { loadHook } from './list.js';
 import { policySection } from './policy_fields.js';
 import { trySection } from './try_events.js';
 

@@ -1,22 +1,15 @@
 // hook.js — S5: one webhook: its state and why, what can be done, and its tabs.
 
-import { call } from '../page/client.js';
+import { call, may } from '../page/client.js';
 import { append, h } from '../page/dom.js';
-import { ago, badge, pageHead, time } from '../page/parts.js';
+import { ago, badge, pageHead, region, time } from '../page/parts.js';
 import { go } from '../page/router.js';
-import { may } from '../page/session.js';
-import { region } from '../page/states.js';
 import { hasText, named, number, t, withTimes } from '../page/text.js';
 import { shortId } from '../pure/format.js';
 import { destination } from '../pure/hook.js';
-import { href, placeLabel } from '../pure/paths.js';
+import { hookApi, href, placeLabel } from '../pure/paths.js';
 import { deliveryList } from '../shared/delivery_list.js';
-import { livePanel } from '../shared/live_list.js';
-import { replayList } from '../shared/replay_list.js';
-import { apiOf, remove, rotateSecret, sendPing, setActive, setPaused } from '../shared/actions.js';
-import { loadHook } from './list.js';
-import { settingsTab } from './settings.js';
-import { timingTab } from './timing.js';
+import { apiOf, loadHook, remove, rotateSecret, sendPing, setActive, setPaused } from '../shared/actions.js';
 
 /**
  * @typedef {import('../pure/hook.js').Hook} Hook
@@ -29,18 +22,24 @@ const REFRESH_MS = 5000;
 
 /** @param {Context} context */
 export async function show(context) {
-  const { main, place, params, signal, setTitle, screen } = context;
-  const hook = await loadHook(place, params.hook, signal);
-  const tab = screen === 'hook' ? 'deliveries' : screen.slice('hook-'.length);
-  setTitle(tab === 'deliveries' ? '' : t(`tab.${tab}`), hook.title, place.org);
+  const { main, place, params, query, signal, setTitle, screen } = context;
   const again = () => go(location.pathname + location.search, true);
+  const tab = screen === 'hook' ? 'deliveries' : screen.slice('hook-'.length);
+  const loading = loadHook(place, params.hook, signal);
+  // The list needs of its webhook only what the address says, and is asked for meanwhile.
+  const list = tab === 'deliveries' && deliveryList({ place, hook: params.hook,
+    api: `${hookApi(place, params.hook)}/deliveries`, segments: ['hooks', params.hook], query, signal });
+  const hook = await loading;
+  const body = list || await tabBody(tab, hook, context, again);
+  if (signal.aborted) return;
+  setTitle(tab === 'deliveries' ? '' : t(`tab.${tab}`), hook.title, place.org);
   append(main, pageHead({ title: hook.title,
     above: h('a', { href: href(place, ['hooks']) }, [place.org, placeLabel(place)].filter(Boolean).join(' / ')),
     below: [h('span', { class: 'code cut', title: hook.url }, destination(hook)),
       h('span', { class: 'quiet' }, named('format', hook.format)), h('span', { class: 'quiet code' }, hook.id)],
     actions: may('write') && actions(hook, again) }),
   statusRegion(hook, signal).element, hook.raw.secretOverlap && overlapRegion(hook, signal).element, tabs(hook, tab),
-  tabBody(tab, hook, context, again));
+  body);
 }
 
 /** @param {Hook} hook @param {() => void} again draws the screen anew */
@@ -70,15 +69,20 @@ function tabs(hook, now) {
       t(`tab.${name}`))))));
 }
 
-/** @param {string} tab @param {Hook} hook @param {Context} context @param {() => void} again */
-function tabBody(tab, hook, { query, signal, place }, again) {
+/**
+ * Only what a tab needs is loaded.
+ * @returns {Promise<HTMLElement>}
+ * @param {string} tab @param {Hook} hook @param {Context} context @param {() => void} again
+ */
+async function tabBody(tab, hook, { query, signal, place }, again) {
   const api = apiOf(hook);
-  if (tab === 'timing') return timingTab(hook, signal, query);
-  if (tab === 'settings') return settingsTab(hook, again);
-  if (tab === 'replays') return replayList({ place, api: `${api}/replays`, hook, signal });
-  if (tab === 'live') return livePanel({ place, hook: hook.id, stream: `${api}/tail`, list: `${api}/deliveries`, query,
-    signal });
-  return deliveryList({ place, hook: hook.id, api: `${api}/deliveries`, segments: ['hooks', hook.id], query, signal });
+  if (tab === 'timing') return (await import('./timing.js')).timingTab(hook, signal, query);
+  if (tab === 'settings') return (await import('./settings.js')).settingsTab(hook, again);
+  if (tab === 'replays') {
+    return (await import('../shared/replay_list.js')).replayList({ place, api: `${api}/replays`, hook, signal });
+  }
+  const { livePanel } = await import('../shared/live_list.js');
+  return livePanel({ place, hook: hook.id, stream: `${api}/tail`, list: `${api}/deliveries`, query, signal });
 }
 
 /** How it goes, and why. @param {Hook} hook @param {AbortSignal} signal */

@@ -1,18 +1,16 @@
 // list.js — S3: the webhooks of a place, or of every place of an organization.
 
-import { call, pages } from '../page/client.js';
+import { may, pages } from '../page/client.js';
 import { sparkline } from '../page/chart.js';
 import { append, fill, h } from '../page/dom.js';
-import { badge, pageHead, row, select, table } from '../page/parts.js';
+import { badge, empty, pageHead, region, row, select, table } from '../page/parts.js';
 import { note } from '../page/router.js';
-import { may } from '../page/session.js';
-import { empty, region } from '../page/states.js';
 import { openSwitcher } from '../page/switcher.js';
 import { named, percent, t } from '../page/text.js';
 import { contains } from '../pure/format.js';
 import { FORMATS, destination, fromApi } from '../pure/hook.js';
-import { hasHooks, href, hooksApi, placeLabel } from '../pure/paths.js';
-import { remove, setActive, sendPing } from '../shared/actions.js';
+import { hasHooks, hooksApi, href, placeLabel } from '../pure/paths.js';
+import { remove, sendPing, setActive } from '../shared/actions.js';
 
 /**
  * @typedef {import('../pure/hook.js').Hook} Hook
@@ -134,12 +132,4 @@ function rowMenu(hook, changed) {
       h('button', { type: 'button', onclick: run(() => setActive(hook, !hook.active)) },
         t(hook.active ? 'hook.switch-off' : 'hook.switch-on')),
       h('button', { type: 'button', class: 'danger-text', onclick: run(() => remove(hook)) }, t('hook.delete'))));
-}
-
-/**
- * @param {import('../pure/paths.js').Place} place @param {string} id @param {AbortSignal} [signal]
- * @returns {Promise<Hook>}
- */
-export async function loadHook(place, id, signal) {
-  return fromApi(await call(`${hooksApi(place)}/${encodeURIComponent(id)}`, { signal }), place);
 }

@@ -2,7 +2,7 @@
 
 import { h } from '../page/dom.js';
 import { copyButton, facts, textBlock } from '../page/parts.js';
-import { may } from '../page/session.js';
+import { may } from '../page/client.js';
 import { named, t } from '../page/text.js';
 import { quote } from '../pure/format.js';
 import { isSecretHeader, masked } from '../pure/hook.js';

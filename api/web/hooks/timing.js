@@ -3,7 +3,7 @@
 import { call } from '../page/client.js';
 import { h } from '../page/dom.js';
 import { note } from '../page/router.js';
-import { region } from '../page/states.js';
+import { region } from '../page/parts.js';
 import { fromUs, number, t } from '../page/text.js';
 import { href, orgApi } from '../pure/paths.js';
 import { apiOf } from '../shared/actions.js';

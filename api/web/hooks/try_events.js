@@ -1,8 +1,7 @@
 // try_events.js — which of the newest events a webhook would get, as its form has it now. Nothing is stored or sent.
 
 import { fill, h } from '../page/dom.js';
-import { time } from '../page/parts.js';
-import { empty, errorBox, skeleton } from '../page/states.js';
+import { empty, errorBox, skeleton, time } from '../page/parts.js';
 import { t } from '../page/text.js';
 import { shortId } from '../pure/format.js';
 import { href, orgOf, placeLabel, placeOfRow } from '../pure/paths.js';

@@ -120,8 +120,3 @@ export function sparkline({ attempts, succeeded }, label) {
     'aria-label': label },
     ...attempts.map((n, i) => [bar(i, 0, succeeded[i], 'good'), bar(i, succeeded[i], n, 'bad')]));
 }
-
-/** @param {number} done @param {number} all @param {string} label */
-export function meter(done, all, label) {
-  return h('progress', { value: all > 0 ? done / all : 0, max: 1, 'aria-label': label });
-}

@@ -93,6 +93,15 @@ export function keyed(parent, items, keyOf, make) {
   /** @type {any} */ (parent).keyed = next;
 }
 
+/** Calls back once what was changed until now is painted. @param {() => void} run */
+export function afterPaint(run) {
+  requestAnimationFrame(() => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = run;
+    channel.port2.postMessage(null);
+  });
+}
+
 /** Pictures of 16 × 16, as strokes. */
 const ICONS = {
   delivered: 'M3 8.5l3.2 3.2L13 5',

@@ -1,15 +1,14 @@
-// frame.js — what is around every screen: skip link, place, navigation, search, the reader's menu.
+// frame.js — what is around every screen: skip link, place, navigation, search, the reader's menu, dark or light, and
+// the panel beside the screen.
 
 import { hasHooks, href, isEventId, orgOf, placeLabel } from '../pure/paths.js';
 import { fill, h, icon } from './dom.js';
 import { bindKeys, showKeys } from './keys.js';
 import { say } from './notice.js';
 import { go } from './router.js';
-import { currentSession, isAdmin, logOut, may } from './session.js';
-import { errorText } from './states.js';
-import { openSwitcher } from './switcher.js';
+import { currentSession, isAdmin, logOut, may } from './client.js';
+import { errorText } from './parts.js';
 import { LANGUAGES, currentLanguage, t, useLanguage } from './text.js';
-import { allThemes, currentTheme, useTheme } from './theme.js';
 
 /** @typedef {import('../pure/paths.js').Place} Place */
 
@@ -24,8 +23,8 @@ const header = h('header', { class: 'top' });
 const main = h('main', { id: 'main', tabindex: '-1' });
 const banner = h('div', { class: 'offline', role: 'status', hidden: true });
 
-/** @param {HTMLElement} beside the screen @returns {Node[]} put once into the page */
-export function frame(beside) {
+/** @returns {Node[]} put once into the page */
+export function frame() {
   fill(banner, icon('warning'), t('frame.offline'));
   banner.hidden = navigator.onLine;
   window.addEventListener('offline', () => { banner.hidden = false; });
@@ -33,13 +32,13 @@ export function frame(beside) {
   bindKeys({
     '/': () => /** @type {HTMLElement|null} */ (main.querySelector('.filters input')
       ?? header.querySelector('.search input'))?.focus(),
-    'g o': () => place && openSwitcher(place),
+    'g o': () => place && switchPlace(place),
     'g w': () => goTo([]), 'g h': () => goTo(['hooks']), 'g d': () => goTo(['deliveries']),
     'g e': () => goTo(['events']),
     'g r': () => goTo(['replays']), 'g l': () => goTo(['live']),
   });
   return [h('a', { class: 'skip', href: '#main' }, t('frame.skip')), banner, header,
-    h('div', { class: 'work' }, main, beside)];
+    h('div', { class: 'work' }, main, panel)];
 }
 
 /** @param {string[]} segments */
@@ -75,9 +74,15 @@ function horn() {
 }
 
 /** @param {Place} at */
+async function switchPlace(at) {
+  const { openSwitcher } = await import('./switcher.js');
+  openSwitcher(at);
+}
+
+/** @param {Place} at */
 function switcherButton(at) {
   const label = placeLabel(at) || t('place.all');
-  return h('button', { type: 'button', class: 'switcher', 'aria-haspopup': 'dialog', onclick: () => openSwitcher(at) },
+  return h('button', { type: 'button', class: 'switcher', 'aria-haspopup': 'dialog', onclick: () => switchPlace(at) },
     h('span', { class: 'unseen' }, t('place.switch')), h('strong', null, at.org), h('span', { class: 'quiet' }, label),
     icon('down'));
 }
@@ -147,4 +152,73 @@ async function leave() {
   } catch (error) {
     say(errorText(error), 'bad');
   }
+}
+
+// --- dark or light: as the system has it, or as the reader chose.
+
+const KEY = 'posthorn-theme';
+const THEMES = ['system', 'light', 'dark'];
+
+/** @returns {string} of THEMES */
+function currentTheme() {
+  const chosen = localStorage.getItem(KEY) ?? 'system';
+  return THEMES.includes(chosen) ? chosen : 'system';
+}
+
+/** @param {string} theme of THEMES */
+function useTheme(theme) {
+  if (theme === 'system') localStorage.removeItem(KEY);
+  else localStorage.setItem(KEY, theme);
+  startTheme();
+}
+
+export function startTheme() {
+  const theme = currentTheme();
+  if (theme === 'system') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+}
+
+/** @returns {string[]} */
+function allThemes() {
+  return THEMES;
+}
+
+// --- a panel beside the screen, for what a list has one of. The screen stays as it is.
+
+const WIDE = '(min-width: 1100px)';
+
+const besideBody = h('div', { class: 'beside-body' });
+const panel = h('aside', { class: 'beside', hidden: true });
+/** What had the focus before, and gets it again. @type {Element|null} */
+let before = null;
+
+/** @returns {boolean} whether there is room for it */
+export function hasRoom() {
+  return window.matchMedia(WIDE).matches;
+}
+
+/** @returns {boolean} */
+export function isBeside() {
+  return !panel.hidden;
+}
+
+/**
+ * @param {AbortSignal} signal keys end with it @param {() => void} close what its button does, and Escape
+ * @returns {HTMLElement} where to draw
+ */
+export function openBeside(signal, close) {
+  if (panel.hidden) before = document.activeElement;
+  panel.hidden = false;
+  panel.setAttribute('aria-label', t('attempt.panel'));
+  fill(panel, h('button', { type: 'button', class: 'plain beside-close', 'aria-label': t('keys.Esc'),
+    title: t('keys.Esc'), onclick: close }, icon('dead')), besideBody);
+  bindKeys({ Escape: close }, signal);
+  return besideBody;
+}
+
+/** The focus goes back to where it was, if that is still there. */
+export function closeBeside() {
+  panel.hidden = true;
+  fill(besideBody);
+  if (before instanceof HTMLElement && before.isConnected) before.focus();
 }

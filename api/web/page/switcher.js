@@ -2,12 +2,11 @@
 
 import { contains } from '../pure/format.js';
 import { href, isEntityId, orgOf, placeLabel } from '../pure/paths.js';
-import { pages } from './client.js';
+import { organizations, pages } from './client.js';
 import { fill, h } from './dom.js';
 import { openDialog } from './notice.js';
 import { go } from './router.js';
-import { organizations } from './session.js';
-import { errorBox } from './states.js';
+import { errorBox } from './parts.js';
 import { t } from './text.js';
 
 /**

@@ -1,6 +1,6 @@
 // why.js — what came of an attempt, and what happens next, as keys of the catalogue with their values.
 
-import { fromSeconds, fromUs } from './duration.js';
+import { fromSeconds, fromUs } from './format.js';
 import { endedIn } from './series.js';
 
 /** @typedef {{key: string, values?: Object<string, string|number>}} Sentence */

@@ -1,10 +1,8 @@
 // event.js — S9: an event: what it holds, where it went, and why not elsewhere.
 
-import { call } from '../page/client.js';
+import { call, may } from '../page/client.js';
 import { fill, h } from '../page/dom.js';
-import { copyButton, pageHead, row, table, textBlock, time } from '../page/parts.js';
-import { may } from '../page/session.js';
-import { empty, skeleton } from '../page/states.js';
+import { copyButton, empty, pageHead, row, skeleton, table, textBlock, time } from '../page/parts.js';
 import { t } from '../page/text.js';
 import { prettyJson, visible } from '../pure/format.js';
 import { href, orgApi, placeLabel, placeOfRow, queryText } from '../pure/paths.js';

@@ -1,11 +1,9 @@
 // events.js — an event is found by its id; the newest ones are those of the newest deliveries.
 
-import { pages } from '../page/client.js';
+import { may, pages } from '../page/client.js';
 import { append, h } from '../page/dom.js';
-import { field, pageHead, row, table, time } from '../page/parts.js';
+import { empty, field, pageHead, region, row, table, time } from '../page/parts.js';
 import { go } from '../page/router.js';
-import { may } from '../page/session.js';
-import { empty, region } from '../page/states.js';
 import { t } from '../page/text.js';
 import { hasHooks, href, isEventId, orgApi, placeLabel, placeOfRow } from '../pure/paths.js';
 

@@ -3,8 +3,7 @@
 
 import { call } from '../page/client.js';
 import { append, fill, h } from '../page/dom.js';
-import { field, pageHead } from '../page/parts.js';
-import { errorBox, skeleton } from '../page/states.js';
+import { errorBox, field, pageHead, skeleton } from '../page/parts.js';
 import { t } from '../page/text.js';
 import { prettyJson } from '../pure/format.js';
 import { orgApi, scopeApi } from '../pure/paths.js';

@@ -1,10 +1,9 @@
 // home.js — /dashboard itself: the only organization, or which one.
 
 import { append, h } from '../page/dom.js';
-import { pageHead } from '../page/parts.js';
+import { empty, pageHead, region } from '../page/parts.js';
 import { go } from '../page/router.js';
-import { organizations } from '../page/session.js';
-import { empty, region } from '../page/states.js';
+import { organizations } from '../page/client.js';
 import { t } from '../page/text.js';
 import { href, isEntityId } from '../pure/paths.js';
 

@@ -1,12 +1,10 @@
 // login.js — S1: a token, or the code of a link that "posthorn dashboard" printed. It is shown at whatever address
 // was asked for, which then appears.
 
-import { ApiError } from '../page/client.js';
+import { ApiError, loadSession, logIn } from '../page/client.js';
 import { fill, h } from '../page/dom.js';
-import { field } from '../page/parts.js';
+import { errorBox, errorText, field } from '../page/parts.js';
 import { currentTarget, go } from '../page/router.js';
-import { loadSession, logIn } from '../page/session.js';
-import { errorBox, errorText } from '../page/states.js';
 import { t } from '../page/text.js';
 import { ROOT } from '../pure/paths.js';
 
@@ -51,7 +49,7 @@ export async function show({ main, setTitle }) {
 /**
  * Asks whether a link may end the session that there is: who sent the link may want somebody to work in another
  * organization without noticing.
- * @param {HTMLElement} state @param {import('../page/session.js').Session} session
+ * @param {HTMLElement} state @param {import('../page/client.js').Session} session
  * @returns {Promise<boolean>}
  */
 function isWanted(state, session) {

@@ -1,12 +1,9 @@
 // overview.js — S2: how it goes with an organization: what waits, what needs attention, outcomes and times, replays.
 
-import { call, pages } from '../page/client.js';
-import { meter } from '../page/chart.js';
+import { call, isAdmin, pages } from '../page/client.js';
 import { append, h } from '../page/dom.js';
-import { ago, badge, pageHead } from '../page/parts.js';
+import { ago, badge, empty, meter, pageHead, region } from '../page/parts.js';
 import { note } from '../page/router.js';
-import { isAdmin } from '../page/session.js';
-import { empty, region } from '../page/states.js';
 import { bytesText, number, percent, t, withTimes } from '../page/text.js';
 import { destination, fromApi } from '../pure/hook.js';
 import { hooksApi, href, orgApi, orgOf, placeLabel } from '../pure/paths.js';

@@ -3,11 +3,10 @@
 import { call } from '../page/client.js';
 import { append, fill, h } from '../page/dom.js';
 import { say } from '../page/notice.js';
-import { field, pageHead } from '../page/parts.js';
+import { errorBox, field, pageHead, skeleton } from '../page/parts.js';
 import { go, note } from '../page/router.js';
-import { errorBox, skeleton } from '../page/states.js';
 import { number, t } from '../page/text.js';
-import { fromSeconds, pointInTime } from '../pure/duration.js';
+import { fromSeconds, pointInTime } from '../pure/format.js';
 import { hookApi, href, orgApi, orgOf } from '../pure/paths.js';
 import { filterBar } from '../shared/delivery_list.js';
 

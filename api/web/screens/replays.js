@@ -2,7 +2,7 @@
 
 import { append, h } from '../page/dom.js';
 import { pageHead } from '../page/parts.js';
-import { may } from '../page/session.js';
+import { may } from '../page/client.js';
 import { t } from '../page/text.js';
 import { href, orgApi } from '../pure/paths.js';
 import { replayList } from '../shared/replay_list.js';

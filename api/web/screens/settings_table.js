@@ -2,8 +2,7 @@
 
 import { call } from '../page/client.js';
 import { fill, h } from '../page/dom.js';
-import { row, table } from '../page/parts.js';
-import { region } from '../page/states.js';
+import { region, row, table } from '../page/parts.js';
 import { named, t } from '../page/text.js';
 import { contains } from '../pure/format.js';
 

@@ -1,10 +1,8 @@
 // system.js — S14: the engine itself, for the admin token: roles, what waits, storage.
 
 import { call } from '../page/client.js';
-import { meter } from '../page/chart.js';
 import { append, h } from '../page/dom.js';
-import { ago, badge, facts, pageHead, row, table } from '../page/parts.js';
-import { region } from '../page/states.js';
+import { ago, badge, facts, meter, pageHead, region, row, table } from '../page/parts.js';
 import { bytesText, number, t } from '../page/text.js';
 import { href } from '../pure/paths.js';
 import { settingsTable } from './settings_table.js';

@@ -3,8 +3,7 @@
 import { call } from '../page/client.js';
 import { append, h } from '../page/dom.js';
 import { confirmed, openDialog } from '../page/notice.js';
-import { ago, field, pageHead, row, select, table } from '../page/parts.js';
-import { empty, errorText, region } from '../page/states.js';
+import { ago, empty, errorText, field, pageHead, region, row, select, table } from '../page/parts.js';
 import { t } from '../page/text.js';
 import { attempted, secretOnce } from '../shared/actions.js';
 

@@ -1,12 +1,12 @@
-// actions.js — what is done to a webhook: ping, pause, switch off, delete, a new secret.
+// actions.js — one webhook from the API, and what is done to it: ping, pause, switch off, delete, a new secret.
 
 import { call } from '../page/client.js';
 import { h } from '../page/dom.js';
 import { confirmed, openDialog, say } from '../page/notice.js';
-import { copyButton } from '../page/parts.js';
+import { copyButton, errorText } from '../page/parts.js';
 import { go } from '../page/router.js';
-import { errorText } from '../page/states.js';
 import { t } from '../page/text.js';
+import { fromApi } from '../pure/hook.js';
 import { attemptPath, hookApi } from '../pure/paths.js';
 import { newSecret } from '../pure/signature.js';
 
@@ -31,6 +31,14 @@ export async function attempted(action, done) {
 /** @param {Hook} hook */
 export function apiOf(hook) {
   return hookApi(hook.place, hook.id);
+}
+
+/**
+ * @param {import('../pure/paths.js').Place} place @param {string} id @param {AbortSignal} [signal]
+ * @returns {Promise<Hook>}
+ */
+export async function loadHook(place, id, signal) {
+  return fromApi(await call(`${hookApi(place, id)}`, { signal }), place);
 }
 
 /** Sends a ping and shows its attempt. @param {Hook} hook */

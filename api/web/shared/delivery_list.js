@@ -1,16 +1,12 @@
 // delivery_list.js — a list of deliveries with its filter, of an organization or of one webhook. It is never asked
 // for again by itself: what is new is counted by the stream, and shown when the reader says so.
 
-import { pages } from '../page/client.js';
-import { fill, h, keyed } from '../page/dom.js';
-import { ago, badge, chip, row, select, table, time } from '../page/parts.js';
+import { may, pages } from '../page/client.js';
+import { afterPaint, fill, h, keyed } from '../page/dom.js';
+import { ago, badge, chip, empty, errorBox, region, row, select, table, time } from '../page/parts.js';
 import { note } from '../page/router.js';
-import { may } from '../page/session.js';
-import { empty, errorBox, region } from '../page/states.js';
-import { follow } from '../page/stream.js';
 import { fromUs, t } from '../page/text.js';
-import { pointInTime } from '../pure/duration.js';
-import { shortId } from '../pure/format.js';
+import { pointInTime, shortId } from '../pure/format.js';
 import { attemptPath, href, orgOf, placeLabel, placeOfRow, queryText } from '../pure/paths.js';
 import { marks } from './marks.js';
 
@@ -26,6 +22,7 @@ const STATES = ['delivered', 'retrying', 'dead', 'cancelled'];
 const CLASSES = ['dns', 'connect', 'tls', 'timeout', 'reset', 'protocol', 'status', 'blocked', 'gone', 'none'];
 const KEYS = ['state', 'error', 'kind', 'code', 'since', 'until', 'id'];
 const WANTED = 100;
+const FIRST = 30; // rows of the first paint: more than a window shows
 const KEPT_MAX = 500; // attempts on the page; newer ones make room for older ones
 
 /**
@@ -79,6 +76,9 @@ export function deliveryList(options) {
     /** @type {Delivery[]} */
     let shown = [];
     let left = 0;
+    /** @param {Delivery[]} some */
+    const drawRows = (some) => keyed(body, some, (one) => one.key, (one) => row(columns,
+      [marked.box(markable(one, options)), ...deliveryCells(one, options)]));
     /** @param {any[]} more @param {string|null} token */
     const show = (more, token) => {
       const all = rows.concat(more);
@@ -86,8 +86,11 @@ export function deliveryList(options) {
       left += all.length - rows.length;
       shown = grouped(rows, shown);
       marked.show(shown.flatMap((one) => markable(one, options) ?? []));
-      keyed(body, shown, (one) => one.key, (one) => row(columns,
-        [marked.box(markable(one, options)), ...deliveryCells(one, options)]));
+      if (body.childElementCount > 0) drawRows(shown);
+      else {
+        drawRows(shown.slice(0, FIRST));
+        afterPaint(() => drawRows(shown));
+      }
       fill(above, left > 0 && [h('span', { class: 'quiet' }, t('deliveries.left', { n: left })), ' ',
         h('button', { type: 'button', onclick: list.reload }, t('deliveries.newest'))]);
       fill(after, rows.length > 0 && h('span', { class: 'quiet' }, t('deliveries.back-to'), ' ',
@@ -143,7 +146,7 @@ function replayHref({ place, hook }, filter) {
  * Counts what the stream tells since the list was drawn.
  * @param {Options} options @param {Object<string, string>} filter @param {HTMLElement} fresh @param {() => void} reload
  */
-function countNew({ api, signal }, filter, fresh, reload) {
+async function countNew({ api, signal }, filter, fresh, reload) {
   if (filter.until || filter.id) return;
   const turn = new AbortController();
   signal.addEventListener('abort', () => turn.abort());
@@ -153,7 +156,9 @@ function countNew({ api, signal }, filter, fresh, reload) {
     turn.abort();
     reload();
   } }, t(hasGap ? 'deliveries.new-many' : 'deliveries.new', { n })));
-  follow({ stream: api.replace(/\/deliveries$/, '/tail'), list: api }, {
+  const stream = await import('../page/stream.js').catch(() => null); // after the list, which does without
+  if (!stream || turn.signal.aborted) return;
+  stream.follow({ stream: api.replace(/\/deliveries$/, '/tail'), list: api }, {
     onBatch: ({ rows, more }) => {
       const wanted = rows.filter((one) => isWanted(one, filter)).length;
       n += wanted + (wanted > 0 ? more : 0);

@@ -1,6 +1,6 @@
 // live_list.js — attempts as they happen, of an organization or of one webhook.
 
-import { fill, h, keyed } from '../page/dom.js';
+import { afterPaint, fill, h, keyed } from '../page/dom.js';
 import { bindKeys } from '../page/keys.js';
 import { badge, chip, time } from '../page/parts.js';
 import { note } from '../page/router.js';
@@ -67,16 +67,14 @@ export function livePanel({ place, hook, stream, list, query, signal }) {
   const paintNext = () => {
     if (isResting || waiting.length === 0) return;
     isResting = true;
-    requestAnimationFrame(() => {
-      const began = performance.now();
-      shown = [...waiting.splice(-DRAWN_MAX), ...shown];
-      leave(shown.splice(ROWS_MAX));
-      paint();
-      afterFrame(() => setTimeout(() => {
-        isResting = false;
-        paintNext();
-      }, Math.min(REST_MAX_MS, Math.max(PAINT_MS, REST * (performance.now() - began)))));
-    });
+    const began = performance.now();
+    shown = [...waiting.splice(-DRAWN_MAX), ...shown];
+    leave(shown.splice(ROWS_MAX));
+    paint();
+    afterPaint(() => setTimeout(() => {
+      isResting = false;
+      paintNext();
+    }, Math.min(REST_MAX_MS, Math.max(PAINT_MS, REST * (performance.now() - began)))));
   };
   /** @param {Line[]} lines newest first */
   const take = (lines) => {
@@ -124,13 +122,6 @@ export function livePanel({ place, hook, stream, list, query, signal }) {
     shown = shown.filter(isStill);
     paint();
   }), h('div', { class: 'list-actions' }, state, rate, pause)), skipped, body);
-}
-
-/** Calls back once the frame that is drawn now is done. @param {() => void} run */
-function afterFrame(run) {
-  const channel = new MessageChannel();
-  channel.port1.onmessage = run;
-  channel.port2.postMessage(null);
 }
 
 /** @param {any} one @param {import('../pure/paths.js').Place} place @param {string|null} hook */

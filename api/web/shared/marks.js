@@ -1,12 +1,10 @@
 // marks.js — deliveries of a list that the reader marks: they are redelivered one by one, or two are compared.
 
-import { call } from '../page/client.js';
-import { meter } from '../page/chart.js';
+import { call, may } from '../page/client.js';
 import { fill, h } from '../page/dom.js';
 import { bindKeys } from '../page/keys.js';
 import { confirmed, say } from '../page/notice.js';
-import { may } from '../page/session.js';
-import { errorText } from '../page/states.js';
+import { errorText, meter } from '../page/parts.js';
 import { t } from '../page/text.js';
 import { attemptName, attemptPath, hookApi } from '../pure/paths.js';
 

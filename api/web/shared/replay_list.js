@@ -1,12 +1,9 @@
 // replay_list.js — replays and how far they are; one that runs can be cancelled.
 
-import { call } from '../page/client.js';
-import { meter } from '../page/chart.js';
+import { call, may } from '../page/client.js';
 import { h } from '../page/dom.js';
 import { confirmed } from '../page/notice.js';
-import { ago, badge, facts } from '../page/parts.js';
-import { may } from '../page/session.js';
-import { empty, region } from '../page/states.js';
+import { ago, badge, empty, facts, meter, region } from '../page/parts.js';
 import { number, t } from '../page/text.js';
 import { placeLabel, placeOfRow } from '../pure/paths.js';
 import { attempted } from './actions.js';
