@@ -18,7 +18,7 @@
 // Three kinds of environment under `data_dir`, each with one writing process:
 //   events/            ingest         the event log, idempotency keys
 //   deliveries/K/      dispatcher K   cursor, due, dead, history, counts
-//   hooks/             api            hooks and tokens
+//   hooks/             api            hooks and tokens; what is being erased
 // All other processes open them for reading. Nothing here closes an environment:
 // LMDB 0.9.26–0.9.31 would destroy the mutexes that the other processes use. A
 // process that has finished exits.
@@ -55,6 +55,9 @@
 #include "queue/catalog/hook_label.h"
 #include "queue/catalog/hook_store.h"
 #include "queue/catalog/key_check.h"
+#include "queue/compact/compact.h"
+#include "queue/erasure/erasure_mark.h"
+#include "queue/erasure/erasures.h"
 #include "queue/event_log/append.h"
 #include "queue/event_log/event_log.h"
 #include "queue/event_log/event_view.h"

@@ -215,6 +215,11 @@ static const struct opt data_options[] = {
     { NULL, NULL, NULL, NULL },
 };
 
+static const struct opt compact_options[] = {
+    { "json", NULL, "print JSON instead of a table", NULL },
+    { NULL, NULL, NULL, NULL },
+};
+
 static const struct opt backup_options[] = {
     { "without-keys", NULL, "leave out secret.key, which the secrets of webhooks "
       "need, and admin.token", NULL },
@@ -426,6 +431,14 @@ static const struct command commands[] = {
       "it, and removes the old key from secret_key_file. If the command is "
       "interrupted, run it again to finish.",
       "posthorn rekey --data-dir /var/lib/posthorn", { data_options } },
+    { "compact", command_compact, NULL, 0, 0, NULL,
+      "write the data directory anew, without what was removed",
+      "The engine must not be running. Removed records leave their bytes in the files "
+      "until their room is used again; afterwards nothing of them is left, and the files "
+      "are as small as they can be. Needs free disk space for the largest environment. "
+      "If the command is interrupted, nothing is lost; run it again.",
+      "posthorn compact --data-dir /var/lib/posthorn",
+      { compact_options, data_options } },
     { "sink", command_sink, NULL, 0, 0, NULL,
       "run a receiver for trying things out",
       "Prints one JSON line per request: time, method, path, headers, body, and "
@@ -453,7 +466,7 @@ static const struct command_group groups[] = {
     { "Deliveries", { "deliveries", "tail", "stats", "redeliver", "replay", "dead",
       NULL } },
     { "Keys and tokens", { "token", "rekey", NULL } },
-    { "Data", { "verify", "backup", "restore", "repair", NULL } },
+    { "Data", { "verify", "compact", "backup", "restore", "repair", NULL } },
     { "Help", { "help", "man", "completion", "version", NULL } },
     { NULL, { NULL } },
 };

@@ -17,7 +17,6 @@
 #include "common/log/log.h"
 #include "common/messages/send_order.h"
 #include "common/process/blame.h"
-#include "common/process/cautious_clock.h"
 #include "common/process/channel.h"
 #include "common/process/metrics.h"
 #include "common/process/role.h"
@@ -48,6 +47,7 @@
 #include "engine/dispatcher/record/hooks.h"
 #include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/record/storage.h"
+#include "engine/dispatcher/removal/removal.h"
 #include "engine/dispatcher/requests/discard.h"
 #include "engine/dispatcher/requests/discard_sweep.h"
 #include "engine/dispatcher/requests/on_demand.h"
@@ -58,9 +58,6 @@
 #include "engine/dispatcher/schedule/step.h"
 #include "queue/queue.h"
 
-#define TRIM_ROWS     1000 // rows removed in one step
-#define TRIM_PAUSE_MS 10   // between two steps, while there is more to remove
-
 struct sender_link {
     struct dispatcher *dispatcher;
     unsigned index;
@@ -70,9 +67,7 @@ struct sender_link {
 
 struct process {
     struct sender_link links[SENDERS_MAX];
-    struct cautious_clock removal_clock; // tells retention what may be removed
     uv_timer_t drain_timer;
-    uv_timer_t trim_timer;
     bool is_late; // the drain took longer than it may
 };
 
@@ -308,41 +303,6 @@ static void on_reload(void *data)
     hook_cache_reload(d);
 }
 
-static void on_trimmed(void *data, bool has_more);
-
-// Removes what retention allows in small steps, with commits in between, as long as
-// there is more to remove.
-static void trim(struct dispatcher *d)
-{
-    const struct config *c = d->config;
-    int64_t now_us = cautious_clock_read_us(&d->process->removal_clock);
-    const struct shard_retention keep = {
-        .now_us = now_us,
-        .delivered_before_us = now_us - c->retention_delivered_ms * 1000,
-        .dead_before_us = now_us - c->retention_dead_ms * 1000,
-        .max_bytes = config_retention_bytes(c) / d->n_shards,
-    };
-
-    if (!d->is_draining)
-        shard_trim(d->shard, &keep, TRIM_ROWS, on_trimmed, d);
-}
-
-static void on_trim_timer(uv_timer_t *timer)
-{
-    trim(timer->data);
-}
-
-static void on_trimmed(void *data, bool has_more)
-{
-    struct dispatcher *d = data;
-
-    storage_refresh(d);
-    if (has_more) {
-        uv_timer_start(&d->process->trim_timer, on_trim_timer, TRIM_PAUSE_MS,
-                       0);
-    }
-}
-
 static void on_second(void *data)
 {
     struct dispatcher *d = data;
@@ -368,8 +328,7 @@ static void on_second(void *data)
     census_on_second(d);
     if (shard_usage(d->shard, &n_bytes) == OK)
         metrics_gauge(GAUGE_QUEUE_BYTES, (int64_t)n_bytes);
-    if (!d->is_draining)
-        trim(d);
+    removal_on_second(d);
 }
 
 // --- starting ---
@@ -405,9 +364,7 @@ static void open_queue(struct dispatcher *d)
          "deliveries");
     due_clock_init(&d->due_clock, shard_clock_ms(d->shard),
                    shard_ran_ms(d->shard), clock_now_ms(), clock_mono_us());
-    cautious_clock_init(&d->process->removal_clock,
-                        shard_clock_ms(d->shard) * 1000, clock_now_us(),
-                        clock_mono_us());
+    removal_init(d);
     must(shard_view_open(&qc, role_index(d->role), &d->history), "history");
     must(event_view_open(&qc, &d->events), "event log");
     must(hook_store_view(&qc, &d->hooks), "hooks");
@@ -467,8 +424,6 @@ int dispatcher_role(unsigned index)
     health_drop_orphans(d);
     discard_init(d);
     slices_init(d);
-    uv_timer_init(role_loop(d->role), &d->process->trim_timer);
-    d->process->trim_timer.data = d;
     attempt_stats_load(d);
     replays_load(d);
     backlog_count(d);

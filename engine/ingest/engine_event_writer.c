@@ -59,8 +59,23 @@ static void on_appended(struct append *a, enum err err)
     free(e);
 }
 
+// Events that are not appended, and that the dispatcher is not to offer again.
+static bool is_dropped(struct hook_store *hooks,
+                       const struct engine_event *event,
+                       const struct blamed *record)
+{
+    if (blame_deaths(BLAME_OWN, record->a, record->b) >= BLAME_ASIDE) {
+        log_warn("the process died three times with an event of the engine's "
+                 "own, which is dropped",
+                 "");
+        return true;
+    }
+    return erasure_is_of(hooks, event->org);
+}
+
 void engine_event_receive(struct engine_event_link *link, struct event_log *log,
-                          struct str frame, engine_event_done done)
+                          struct hook_store *hooks, struct str frame,
+                          engine_event_done done)
 {
     struct pending_event *e;
     struct event *event;
@@ -77,10 +92,7 @@ void engine_event_receive(struct engine_event_link *link, struct event_log *log,
     }
     record = (struct blamed){ BLAME_OWN, get_be64(received.id.bytes),
                               get_be64(received.id.bytes + 8) };
-    if (blame_deaths(BLAME_OWN, record.a, record.b) >= BLAME_ASIDE) {
-        log_warn("the process died three times with an event of the engine's "
-                 "own, which is dropped",
-                 "");
+    if (is_dropped(hooks, &received, &record)) {
         tell(link,
              &(struct engine_event_reply){ .id = received.id, .err = OK });
         return;

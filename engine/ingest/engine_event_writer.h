@@ -22,8 +22,10 @@ struct engine_event_link {
 // Runs when an event has been appended, or not.
 typedef void (*engine_event_done)(void *data);
 
-// Appends the event of a frame from the dispatcher, and answers it.
+// Appends the event of a frame from the dispatcher, and answers it. An event of an
+// organization that is being erased, as `hooks` tells, is dropped.
 void engine_event_receive(struct engine_event_link *link, struct event_log *log,
-                          struct str frame, engine_event_done done);
+                          struct hook_store *hooks, struct str frame,
+                          engine_event_done done);
 
 #endif

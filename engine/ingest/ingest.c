@@ -36,6 +36,7 @@
 #include "engine/ingest/admission.h"
 #include "engine/ingest/batches.h"
 #include "engine/ingest/engine_event_writer.h"
+#include "engine/ingest/erasing.h"
 #include "engine/ingest/event_parser.h"
 #include "engine/ingest/ingest_request.h"
 #include "engine/ingest/patience.h"
@@ -350,7 +351,8 @@ static void append_events(struct post *p)
     struct ingest *in = p->ingest;
     const struct http_request *r = p->request;
 
-    if (!admission_check_answer_room(p->request, p->append.n_events)) {
+    if (!ingest_admits_org(in->admission.orgs.hooks, p->request, p->path.org) ||
+        !admission_check_answer_room(p->request, p->append.n_events)) {
         post_free(p);
         return;
     }
@@ -448,7 +450,8 @@ static void on_frame(void *data, struct str frame)
     if (backlog_take(in->admission.orgs.table, shard, frame))
         return;
     if (!in->is_draining) { // else it is sent again after the next start
-        engine_event_receive(&link->engine_events, in->log, frame,
+        engine_event_receive(&link->engine_events, in->log,
+                             in->admission.orgs.hooks, frame,
                              on_engine_event_stored);
     }
 }
@@ -521,6 +524,7 @@ static void on_second(void *data)
     queue_upkeep();
     queue_trim_memory();
     admission_refresh(&in->admission, in->config, in->log);
+    ingest_erase(in->admission.orgs.hooks, in->log);
     trim(in);
     http_note_figures(in->server, &in->noted);
     metrics_gauge(GAUGE_WRITTEN_TO,

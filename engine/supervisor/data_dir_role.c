@@ -86,6 +86,10 @@ int setup_role(unsigned index)
     become_user(config);
     if (qc.keys != NULL)
         err = queue_prepare(&qc, &why);
+    if (err == OK && compact_clean(config->data_dir) != OK) {
+        log_warn("what an interrupted compaction left cannot be removed",
+                 "data_dir=%s", log_quote(str_of(config->data_dir)));
+    }
     if (err != OK) {
         log_warn("the data directory cannot be used", "data_dir=%s reason=%s",
                  log_quote(str_of(config->data_dir)), log_quote(buf_str(&why)));

@@ -29,6 +29,29 @@ struct hook_store {
     struct stacks_seen seen;
 };
 
+// For the rooms that write into the environment of the hooks, too.
+static inline struct store *hook_store_env(const struct hook_store *hs)
+{
+    return hs->store;
+}
+
+static inline struct catalog_writer *
+hook_store_writer(const struct hook_store *hs)
+{
+    return hs->writer;
+}
+
+static inline bool hook_store_is_denied(const struct hook_store *hs)
+{
+    return hs->is_denied;
+}
+
+// Names of stacks that need no lookup: to be forgotten when such names are removed.
+static inline struct stacks_seen *hook_store_seen(struct hook_store *hs)
+{
+    return &hs->seen;
+}
+
 // Append the key part that all hooks of a scope share, and the whole key.
 // ERR_INVALID: longer than a key may be.
 MUST_CHECK enum err hook_put_scope(const struct hook_scope *scope,
@@ -58,6 +81,11 @@ MUST_CHECK enum err hook_decode_at(uint32_t place, struct str key,
 MUST_CHECK enum err hook_read(struct hook_store *hs, MDB_txn *txn, MDB_val key,
                               MDB_val val, struct hook *out,
                               struct hook_room *room);
+
+// Deletes the hook under this key, sound or damaged; readers learn of it. The key must not
+// lie in the database. ERR_NOTFOUND.
+MUST_CHECK enum err hook_delete_at(struct hook_store *hs, MDB_txn *txn,
+                                   struct str key);
 
 // Ensures that new hooks get numbers above `at_least`; `last` is the last number
 // before.

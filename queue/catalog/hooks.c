@@ -265,8 +265,12 @@ static enum err create_in(struct hook_store *hs, MDB_txn *txn, struct str key,
     uint8_t no[8];
     struct last last;
     MDB_val val;
-    enum err err = hook_row(hs, txn, HOOKS_HOOKS, key, &val);
+    bool is_leaving = false;
+    enum err err = orgs_is_leaving(hs->store, txn, h->scope.org, &is_leaving);
 
+    if (err != OK || is_leaving)
+        return err == OK ? ERR_BUSY : err;
+    err = hook_row(hs, txn, HOOKS_HOOKS, key, &val);
     if (err != ERR_NOTFOUND)
         return err == OK ? ERR_EXISTS : err;
     err = read_last(hs, txn, &last);
@@ -445,6 +449,77 @@ static enum err delete_in(struct hook_store *hs, MDB_txn *txn, struct str key,
     if (err == OK)
         err = drop_tombstones(hs, txn);
     return err;
+}
+
+// The number of the hook under this key, by the table of numbers. ERR_NOTFOUND.
+static enum err number_of(struct hook_store *hs, MDB_txn *txn, struct str key,
+                          uint64_t *no)
+{
+    MDB_cursor *cursor;
+    MDB_val k;
+    MDB_val v;
+    bool is_found = false;
+    int rc = mdb_cursor_open(txn, store_db(hs->store, HOOKS_BY_NO), &cursor);
+
+    if (rc != 0)
+        return store_err(hs->store, rc, "find hook");
+    while (!is_found && (rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
+        is_found = k.mv_size == 8 && str_eq(str_of_val(v), key);
+        if (is_found)
+            *no = get_be64(k.mv_data);
+    }
+    mdb_cursor_close(cursor);
+    return store_err(hs->store, rc, "find hook");
+}
+
+// Removes the row by which readers learn of the hook's last change.
+static enum err forget_changes(struct hook_store *hs, MDB_txn *txn, uint64_t no)
+{
+    MDB_cursor *cursor;
+    MDB_val k;
+    MDB_val v;
+    int rc = mdb_cursor_open(txn, store_db(hs->store, HOOKS_CHANGES), &cursor);
+
+    if (rc != 0)
+        return store_err(hs->store, rc, "delete hook");
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+    while (rc == 0 && (v.mv_size != 16 || get_be64(v.mv_data) != no))
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+    if (rc == 0) // a hook has one row at most
+        rc = mdb_cursor_del(cursor, 0);
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? OK : store_err(hs->store, rc, "delete hook");
+}
+
+// Deletes a hook whose record cannot be read: the other tables tell its number.
+static enum err delete_damaged(struct hook_store *hs, MDB_txn *txn,
+                               struct str key)
+{
+    uint8_t bytes[8];
+    struct last last;
+    uint64_t no = 0;
+    enum err err = number_of(hs, txn, key, &no);
+
+    if (err == ERR_NOTFOUND)
+        return del(hs, txn, HOOKS_HOOKS, key);
+    if (err == OK)
+        err = forget_changes(hs, txn, no);
+    if (err == OK)
+        err = read_last(hs, txn, &last);
+    if (err == OK)
+        err = del(hs, txn, HOOKS_HOOKS, key);
+    if (err == OK)
+        err = del(hs, txn, HOOKS_BY_NO, hook_number(bytes, no));
+    if (err == OK)
+        err = put_change(hs, txn, ++last.revision, no, clock_now_ms());
+    return err == OK ? write_last(hs, txn, &last) : err;
+}
+
+enum err hook_delete_at(struct hook_store *hs, MDB_txn *txn, struct str key)
+{
+    enum err err = delete_in(hs, txn, key, 0);
+
+    return err == ERR_CORRUPT ? delete_damaged(hs, txn, key) : err;
 }
 
 static enum err apply_delete(struct catalog_write *base, MDB_txn *txn)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/codec.h"
+#include "common/base/text.h"
 #include "queue/records/schema.h"
 
 #define ORG_KEY_MAX_BYTES 511 // LMDB's own limit
@@ -243,4 +244,79 @@ enum err orgs_give(struct store *s, MDB_txn *txn, enum dialect dialect,
         return err;
     err = orgs_give_nobody(s, txn, no);
     return err == OK ? orgs_put(s, txn, str_of_val(name), *no) : err;
+}
+
+// --- leaving ---
+
+// The key in `meta` of an organization that is being erased.
+static MDB_val leaving_key(struct str org, char bytes[ORG_KEY_MAX_BYTES])
+{
+    static const char prefix[] = "erasing ";
+    size_t n = sizeof(prefix) - 1;
+
+    memcpy(bytes, prefix, n);
+    memcpy(bytes + n, org.at, org.n_bytes);
+    return val_at(bytes, n + org.n_bytes);
+}
+
+enum err orgs_is_leaving(struct store *s, MDB_txn *txn, struct str org,
+                         bool *out)
+{
+    char bytes[ORG_KEY_MAX_BYTES];
+    MDB_val key;
+    MDB_val val;
+    int rc;
+
+    *out = false;
+    if (org.n_bytes == 0 || org.n_bytes > NAME_MAX_BYTES)
+        return OK;
+    key = leaving_key(org, bytes);
+    rc = mdb_get(txn, store_db(s, HOOKS_META), &key, &val);
+    *out = rc == 0;
+    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "find organization");
+}
+
+enum err orgs_leave(struct store *s, MDB_txn *txn, struct str org)
+{
+    char bytes[ORG_KEY_MAX_BYTES];
+    MDB_val key;
+    MDB_val val = val_at("", 0);
+
+    if (org.n_bytes == 0 || org.n_bytes > NAME_MAX_BYTES)
+        return ERR_INVALID;
+    key = leaving_key(org, bytes);
+    return store_err(s, mdb_put(txn, store_db(s, HOOKS_META), &key, &val, 0),
+                     "erase organization");
+}
+
+static enum err remove_row(struct store *s, MDB_txn *txn, unsigned db,
+                           MDB_val key)
+{
+    int rc = mdb_del(txn, store_db(s, db), &key, NULL);
+
+    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "erase organization");
+}
+
+enum err orgs_forget(struct store *s, MDB_txn *txn, struct str org)
+{
+    static const enum dialect dialects[] = { DIALECT_PULUMI, DIALECT_AKINON };
+    char bytes[ORG_KEY_MAX_BYTES];
+    enum err err = org.n_bytes > NAME_MAX_BYTES ? ERR_INVALID : OK;
+
+    for (size_t i = 0; i < 2 && err == OK; i++) {
+        uint8_t number[8];
+        uint64_t no = 0;
+
+        err = orgs_find(s, txn, dialects[i], org, &no);
+        if (err == OK) {
+            put_be64(number, no);
+            err = remove_row(s, txn, HOOKS_ORG_NOS, val_at(number, 8));
+        }
+        if (err == OK || err == ERR_NOTFOUND || err == ERR_CORRUPT) {
+            err =
+                remove_row(s, txn, HOOKS_ORGS, key_of(dialects[i], org, bytes));
+        }
+    }
+    return err == OK ? remove_row(s, txn, HOOKS_META, leaving_key(org, bytes))
+                     : err;
 }

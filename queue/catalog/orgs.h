@@ -26,6 +26,14 @@ MUST_CHECK enum err orgs_find(struct store *s, MDB_txn *txn,
 MUST_CHECK enum err orgs_give(struct store *s, MDB_txn *txn,
                               enum dialect dialect, struct str org,
                               uint64_t *no);
+// Whether the organization is being erased, whichever dialect it has: nothing of it may be
+// stored then. orgs_leave() begins that, orgs_forget() ends it: the organization then has
+// no number any more.
+MUST_CHECK enum err orgs_is_leaving(struct store *s, MDB_txn *txn,
+                                    struct str org, bool *out);
+MUST_CHECK enum err orgs_leave(struct store *s, MDB_txn *txn, struct str org);
+MUST_CHECK enum err orgs_forget(struct store *s, MDB_txn *txn, struct str org);
+
 // Gives out a number that no name has, for data whose organization is unknown.
 MUST_CHECK enum err orgs_give_nobody(struct store *s, MDB_txn *txn,
                                      uint64_t *no);

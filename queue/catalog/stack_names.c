@@ -19,6 +19,7 @@
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "queue/catalog/hook_keys.h"
+#include "queue/catalog/orgs.h"
 #include "queue/records/schema.h"
 
 #define STACKS_MAX      1000000
@@ -325,6 +326,36 @@ void stacks_forget(struct stacks_seen *seen)
     memset(seen->keys, 0, sizeof(seen->keys));
 }
 
+// The organization's own row, which counts the others, is the first one of its rows.
+enum err stacks_remove(struct store *s, MDB_txn *txn, unsigned db,
+                       struct str org, size_t max, size_t *n)
+{
+    char bytes[STACK_KEY_MAX_BYTES];
+    struct str prefix;
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+    int rc = mdb_cursor_open(txn, store_db(s, db), &cursor);
+
+    *n = 0;
+    if (rc != 0)
+        return store_err(s, rc, "forget stacks");
+    memcpy(bytes, org.at, org.n_bytes);
+    bytes[org.n_bytes] = '\0';
+    prefix = (struct str){ bytes, org.n_bytes + 1 };
+    while (rc == 0 && *n < max) {
+        key = val_of(prefix);
+        rc = store_seek(cursor, &key, &val);
+        if (rc == 0 && !str_starts(str_of_val(key), prefix))
+            rc = MDB_NOTFOUND;
+        if (rc == 0)
+            rc = mdb_cursor_del(cursor, 0);
+        *n += rc == 0;
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "forget stacks");
+}
+
 // --- by clients ---
 
 // A write of a stack, an environment or an organization.
@@ -358,12 +389,16 @@ static enum err apply_create(struct catalog_write *base, MDB_txn *txn)
     struct stack_write *w = (struct stack_write *)base;
     struct hook_store *hs = w->hs;
     struct adding a = { .limit = &hs->stacks, .is_admin = w->is_admin };
+    bool is_leaving = false;
     enum err err;
 
     if (!is_good(&w->name))
         return ERR_INVALID;
     if (hs->is_denied)
         return ERR_DENIED;
+    err = orgs_is_leaving(hs->store, txn, w->name.org, &is_leaving);
+    if (err != OK || is_leaving)
+        return err == OK ? ERR_BUSY : err;
     // A count may be stored even if the name is refused.
     err = add(hs->store, txn, HOOKS_STACKS, &w->name, &a);
     base->result.share = a.share;

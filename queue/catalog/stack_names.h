@@ -33,6 +33,11 @@ MUST_CHECK enum err stacks_note(struct store *s, MDB_txn *txn, unsigned db,
                                 const struct share_limit *limit,
                                 struct stacks_seen *seen);
 
+// Forgets up to `max` names of the organization, its own one too. `n`: how many rows were
+// removed; fewer than `max`: none is left.
+MUST_CHECK enum err stacks_remove(struct store *s, MDB_txn *txn, unsigned db,
+                                  struct str org, size_t max, size_t *n);
+
 // Records the environments of all hooks: earlier versions recorded none.
 MUST_CHECK enum err stacks_note_environments(struct hook_store *hs);
 

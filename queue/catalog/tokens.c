@@ -108,8 +108,11 @@ static enum err apply_create(struct catalog_write *base, MDB_txn *txn)
     MDB_val key = val_at(hash, sizeof(hash));
     struct buf record;
     uint64_t org_id;
-    enum err err;
+    bool is_leaving = false;
+    enum err err = orgs_is_leaving(s, txn, token->org, &is_leaving);
 
+    if (err != OK || is_leaving)
+        return err == OK ? ERR_BUSY : err;
     memcpy(hash, token->hash, sizeof(hash));
     buf_init(&record, 0);
     token_encode(token, &record);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "common/base/list.h"
 #include "common/base/str.h"
 #include "common/fairness/turn_list.h"
 #include "common/model/event.h"
@@ -47,6 +48,7 @@ struct append {
     size_t fault;   // out, with ERR_CONFLICT: index into `events`
     size_t weight;  // private: how much of a commit it takes (parts.h)
     enum err err;   // private
+    struct list_node all; // private: among all that are not done
     // private; the holder is a hash of the organization, which all events have
     struct turn_entry turn;
 };

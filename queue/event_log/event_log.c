@@ -24,6 +24,7 @@
 #include "common/log/log.h"
 #include "common/process/metrics.h"
 #include "common/process/pulse.h"
+#include "queue/erasure/mark_row.h"
 #include "queue/event_log/hidden.h"
 #include "queue/event_log/idempotency.h"
 #include "queue/event_log/inside.h"
@@ -138,6 +139,13 @@ static void on_work(uv_work_t *work)
 
 static void go_on(struct event_log *log);
 
+// The append is done, or withdrawn.
+static void leave(struct event_log *log, struct append *a)
+{
+    list_remove(&log->all, &a->all);
+    log->n_pending--;
+}
+
 static void on_batch_done(uv_work_t *work, int status)
 {
     struct event_log *log = work->data;
@@ -160,11 +168,11 @@ static void on_batch_done(uv_work_t *work, int status)
         in_parts = parts_after(&log->parts, batch_err, &parts_err);
     go_on(log); // before the callbacks, so that the disk does not wait for them
     while ((a = LIST_POP(&batch, struct append, turn.node)) != NULL) {
-        log->n_pending--;
+        leave(log, a);
         a->done(a, batch_err != OK ? batch_err : a->err);
     }
     if (in_parts != NULL) {
-        log->n_pending--;
+        leave(log, in_parts);
         in_parts->done(in_parts, parts_err);
     }
 }
@@ -208,6 +216,7 @@ void event_log_append(struct event_log *log, struct append *a)
     a = event_log_ack_early(log, a);
 #endif
     next_commit_add(log, a);
+    list_push(&log->all, &a->all);
     log->n_pending++;
     go_on(log);
 }
@@ -218,7 +227,7 @@ void event_log_trim(struct event_log *log, const struct event_retention *keep,
     log->parts.is_resting = false;
     go_on(log);
     if (log->is_trimming || log->is_trim_wanted ||
-        !event_log_is_trim_due(log, keep))
+        (log->erasing.n_org_bytes == 0 && !event_log_is_trim_due(log, keep)))
         return;
     log->keep = *keep;
     log->trim_max = max;
@@ -235,8 +244,41 @@ bool event_log_take_back(struct event_log *log, struct append *a)
     if (n == NULL)
         return false;
     list_remove(&log->waiting, &a->turn.node);
-    log->n_pending--;
+    leave(log, a);
     return true;
+}
+
+bool event_log_is_awaited(const struct event_log *log, struct str org)
+{
+    for (const struct append *a = LIST_FIRST(&log->all, struct append, all);
+         a != NULL; a = LIST_NEXT(a, struct append, all)) {
+        if (a->n_events > 0 && str_eq(a->events[0].event.org, org))
+            return true;
+    }
+    return false;
+}
+
+enum err event_log_erase(struct event_log *log, const struct id *erasure,
+                         struct str org)
+{
+    struct event_erasing *e = &log->erasing;
+    struct erasure_mark mark;
+    enum err err;
+
+    if (log->is_trimming)
+        return OK; // the worker uses it; the next call begins
+    if (e->n_org_bytes > 0 && id_eq(&e->id, erasure))
+        return OK;
+    if (org.n_bytes == 0 || org.n_bytes > sizeof(e->org))
+        return ERR_INVALID;
+    err = mark_row_read(log->store, EVENTS_META, &mark);
+    if (err != OK || erasure_mark_is_done(&mark, erasure))
+        return err;
+    *e = (struct event_erasing){ .id = *erasure,
+                                 .n_org_bytes = org.n_bytes,
+                                 .until = log->end };
+    memcpy(e->org, org.at, org.n_bytes);
+    return OK;
 }
 
 int64_t event_log_busy_us(const struct event_log *log)

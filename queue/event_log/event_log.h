@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "common/base/str.h"
+#include "common/encoding/id.h"
 #include "queue/event_log/append.h"
 #include "queue/records/queue_config.h"
 #include "queue/records/retention.h"
@@ -46,6 +48,16 @@ MUST_CHECK enum err event_log_usage(struct event_log *log, uint64_t *n_bytes);
 // When the last event was accepted (UTC epoch), as of the opening; 0: there was
 // none.
 int64_t event_log_last_us(const struct event_log *log);
+
+// Whether an append of the organization is not done yet.
+bool event_log_is_awaited(const struct event_log *log, struct str org);
+
+// The event log is to remove all that it has of an organization, together with what
+// event_log_trim() removes, which has to be called then. The caller appends no event of
+// it, until the erasure is done. Does nothing while it is being removed, or once it is:
+// event_view_erasure() tells.
+MUST_CHECK enum err event_log_erase(struct event_log *log,
+                                    const struct id *erasure, struct str org);
 
 // Starts removing up to `max` events that every shard's cursor has passed and that
 // no delivery needs any more: in a separate commit off the loop, before the next

@@ -56,24 +56,6 @@ static uint64_t pass_needed(struct event_log *log, uint64_t from, uint64_t end)
     return from;
 }
 
-// The row of a producer-chosen id is kept as long as its event, which is found
-// through it.
-static enum err remove_event(struct event_log *log, MDB_txn *txn,
-                             MDB_cursor *cursor, struct position at,
-                             struct str id_key)
-{
-    uint8_t copy[EVENT_KEY_BYTES];
-    enum err err = OK;
-
-    if (id_key.n_bytes == sizeof(copy)) {
-        memcpy(copy, id_key.at, sizeof(copy)); // before the page changes
-        err = event_key_remove(log->store, txn, copy, at);
-    }
-    return err == OK
-               ? store_err(log->store, mdb_cursor_del(cursor, 0), "trim events")
-               : err;
-}
-
 // The next event that may be removed, from `log->trim_from` on. False: none is
 // left.
 static bool next_event(struct event_log *log, MDB_cursor *cursor, uint64_t end,
@@ -194,7 +176,7 @@ static enum err trim_events(struct event_log *log, MDB_txn *txn,
         log->n_trimmed++;
         log->n_trimmed_bytes += val.mv_size;
         err =
-            remove_event(log, txn, cursor, at, is_damaged ? STR_EMPTY : id_key);
+            event_remove(log, txn, cursor, at, is_damaged ? STR_EMPTY : id_key);
     }
     blame_begin(BLAME_NOTHING, 0, 0);
     mdb_cursor_close(cursor);
@@ -227,20 +209,27 @@ static void on_trim(uv_work_t *work)
     int cell = pulse_disk_begin();
     struct position upto = passed_by_all(log);
     size_t n_keys = 0;
+    bool has_erased = false;
     MDB_txn *txn;
     enum err err = store_write(log->store, &txn);
 
+    log->erasing.has_more = false;
     if (err == OK) {
         err = trim(log, txn, upto, &n_keys);
-        if (err == OK && log->n_trimmed + n_keys > 0) {
+        if (err == OK && log->erasing.n_org_bytes > 0)
+            err = event_erase_some(log, txn, upto, &has_erased);
+        if (err == OK && (log->n_trimmed + n_keys > 0 || has_erased)) {
             err = store_commit(log->store, txn);
         } else {
             mdb_txn_abort(txn);
         }
     }
     log->has_more_to_trim =
-        err == OK && (is_step_full(log) || n_keys == log->trim_max);
-    if (err == ERR_FULL) { // even to remove, a few pages are needed
+        err == OK &&
+        (is_step_full(log) || n_keys == log->trim_max || log->erasing.has_more);
+    if (err != OK)
+        log->erasing.n_org_bytes = 0; // it begins anew
+    if (err == ERR_FULL) {            // even to remove, a few pages are needed
         log->has_more_to_trim =
             store_turn(log->store, store_db(log->store, EVENTS_META));
     }

@@ -9,6 +9,7 @@
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
+#include "queue/erasure/mark_row.h"
 #include "queue/event_log/hidden.h"
 #include "queue/event_log/idempotency.h"
 #include "queue/event_log/log_end.h"
@@ -303,4 +304,9 @@ enum err event_view_end(struct event_view *view, struct position *out)
     if (err == OK)
         *out = position_of(next - 1);
     return err;
+}
+
+enum err event_view_erasure(struct event_view *view, struct erasure_mark *out)
+{
+    return mark_row_read(view->store, EVENTS_META, out);
 }

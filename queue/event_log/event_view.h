@@ -13,6 +13,7 @@
 #include "common/base/str.h"
 #include "common/encoding/id.h"
 #include "common/model/event.h"
+#include "queue/erasure/erasure_mark.h"
 #include "queue/records/queue_config.h"
 
 struct event_view;
@@ -59,6 +60,10 @@ MUST_CHECK enum err event_view_find(struct event_view *view,
 // from this number.
 MUST_CHECK enum err event_view_accepted(struct event_view *view,
                                         uint64_t *n_events);
+
+// How far the last erasure of an organization is in the event log.
+MUST_CHECK enum err event_view_erasure(struct event_view *view,
+                                       struct erasure_mark *out);
 
 // Where the log ends now.
 MUST_CHECK enum err event_view_end(struct event_view *view,

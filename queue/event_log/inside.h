@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "common/base/buf.h"
+#include "common/base/text.h"
 #include "queue/catalog/stack_names.h"
 #include "queue/event_log/append.h"
 #include "queue/event_log/idempotency.h"
@@ -59,7 +60,22 @@ struct event_log {
     size_t n_trimmed;    // removed by the last step
     size_t n_trimmed_bytes;
     struct shard_view **shards; // for the trim; opened at first use
+    struct list all;            // appends that are not done
+    struct event_erasing {      // an organization; the worker's during a trim
+        struct id id;
+        char org[NAME_MAX_BYTES];
+        size_t n_org_bytes;    // 0: none is erased
+        struct position until; // no event behind it is the organization's
+        uint64_t from;         // where the next step begins
+        bool has_more;         // the last step left some, and may continue
+    } erasing;
 };
+
+// event_erasure.c; runs in the worker. Removes some of what the log has of the
+// organization. Events behind `passed`, which a cursor of a shard has not passed, stay.
+// `changed`: the transaction is to be committed.
+MUST_CHECK enum err event_erase_some(struct event_log *log, MDB_txn *txn,
+                                     struct position passed, bool *changed);
 
 // event_retention.c: whether there may be anything to remove. This read is cheaper
 // than an empty commit.
@@ -69,6 +85,12 @@ bool event_log_is_trim_due(struct event_log *log,
 // loop.
 void event_log_start_trim(struct event_log *log,
                           void (*after)(struct event_log *log));
+
+// event_erasure.c: removes the event under the cursor, and the row of its key: that of a
+// producer-chosen id is kept as long as its event, which is found through it.
+MUST_CHECK enum err event_remove(struct event_log *log, MDB_txn *txn,
+                                 MDB_cursor *cursor, struct position at,
+                                 struct str id_key);
 
 // ack_early.c: for the negative control of the crash test only.
 struct append *event_log_ack_early(struct event_log *log, struct append *a);

@@ -5,7 +5,11 @@
 #ifndef QUEUE_RECORDS_RETENTION_H
 #define QUEUE_RECORDS_RETENTION_H
 
+#include <stddef.h>
 #include <stdint.h>
+
+#include "common/base/str.h"
+#include "common/encoding/id.h"
 
 // What retention may remove from the event log: events that were accepted before
 // `before_us`; while more than `max_bytes` are in use, also younger events, oldest
@@ -18,6 +22,18 @@ struct event_retention {
     uint64_t max_bytes;
 };
 
+// An organization that is erased. Nothing of it may come into the shard any more: all its
+// hooks are deleted, and what waited for them is settled and committed.
+struct shard_erasure {
+    struct id id;        // of the erasure
+    uint64_t org_nos[2]; // its numbers; 0: none
+    struct str org;      // its name
+    // The hooks that exist, ascending: statistics of others are removed, too, since
+    // nobody can ask for them.
+    const uint64_t *hooks;
+    size_t n_hooks;
+};
+
 // What retention may remove from a shard: rows that are older than these times (UTC
 // epoch); while more than `max_bytes` are in use, also younger ones, oldest first.
 struct shard_retention {
@@ -26,6 +42,9 @@ struct shard_retention {
     int64_t delivered_before_us; // attempts that left their delivery delivered
     int64_t dead_before_us;      // others, and dead letters
     uint64_t max_bytes;
+    const struct shard_erasure *
+        erasure; // of an organization; NULL: none. Borrowed, as what it points to,
+                 // until the trim is done
 };
 
 #endif

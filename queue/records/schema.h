@@ -26,6 +26,9 @@
 //               "self"                         -> id of FORMAT(16) shard(8)
 //                                                 number of shards(8); both are
 //                                                 0 here and in hooks
+//               "erased"                       -> erasure id(16) n(8) done(1): of
+//                                                 the last organization that was
+//                                                 erased; n events were removed
 // DATA_DIR/deliveries/K/     LMDB, written by dispatcher K
 //   due         hook(8) due_at_ms(8) position(8) -> due record
 //   dead        hook(8) position(8)            -> dead record
@@ -43,7 +46,7 @@
 //   replays     replay id(16) hook(8)          -> replay record
 //   needed      position / 64 (8)              -> n(8) due and dead rows there
 //   meta        "state"                        -> state record
-//               "self"                         -> as in events
+//               "self", "erased"               -> as in events; n attempts
 // DATA_DIR/hooks/            LMDB, written by api
 //   hooks       dialect(1) level(1) org 0 project 0 target 0 name -> hook record
 //   by_no       no(8)                          -> key in hooks
@@ -58,6 +61,8 @@
 //               "self"                         -> as in events
 //               "last_org"                     -> last number(8) of an
 //                                                 organization
+//               "erase" no(8)                  -> record of an erasure
+//               "erasing " org                 -> nothing: it is being erased
 //   tokens      SHA-256 of the token(32)       -> token record
 //   orgs        dialect(1) org                  -> record: its number
 //   org_nos     number(8)                      -> record: dialect(1) org

@@ -81,10 +81,17 @@ struct shard {
     struct shard_retention keep; // of the trim
     size_t trim_max;
     bool has_more_to_trim;
+    bool has_erased; // the trim worked on an erasure
     void (*trimmed)(void *data, bool has_more);
     void *trim_data;
     uint8_t trim_dead_key
         [DEAD_KEY_BYTES]; // where the next scan of dead letters begins
+    struct erasing {
+        struct id id;   // of the erasure that is worked on
+        unsigned stage; // shard_retention.c
+        struct buf
+            at; // where the next step begins; empty: at the stage's beginning
+    } erasing;
 };
 
 // shard.c: puts one row of the history and its index rows, under the next number.

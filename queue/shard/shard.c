@@ -445,6 +445,7 @@ enum err shard_open(const struct queue_config *config, unsigned k,
     }
     s->loop = loop;
     s->work.data = s;
+    buf_init(&s->erasing.at, 0);
     s->room = store_keep_room(s->store);
     *out = s;
     return OK;

@@ -59,7 +59,7 @@ MUST_CHECK enum err shard_usage(struct shard *s, uint64_t *n_bytes);
 
 // Starts a trim off the loop, which removes up to `max` attempts that are past
 // retention, oldest first, dead letters by their age, and statistics that no window
-// reaches. It waits for a running commit, and shard_commit() waits for a running
+// reaches; and of an organization that is erased up to `max` rows of any kind. It waits for a running commit, and shard_commit() waits for a running
 // trim. `done` runs once, later, on the loop, with whether there is more to remove.
 // Does nothing, and returns false, while another trim runs or waits.
 typedef void (*shard_trimmed)(void *data, bool has_more);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// shard_retention.c — removes history and dead letters that are past retention.
+// shard_retention.c — removes history and dead letters that are past retention, and what
+// the shard has of an organization that is erased.
 //
 // The history is in the order of time. Two marks move through it: before one,
 // delivered attempts are removed; before the other, all others. Dead letters lie by
@@ -8,6 +9,9 @@
 #include <string.h>
 
 #include "common/base/codec.h"
+#include "queue/catalog/orgs.h"
+#include "queue/erasure/mark_row.h"
+#include "queue/records/replay_record.h"
 #include "queue/records/schema.h"
 #include "queue/shard/inside.h"
 #include "queue/shard/payload_refs.h"
@@ -198,9 +202,245 @@ static enum err trim_dead(struct shard *s, MDB_txn *txn)
     return store_err(s->store, rc, "trim");
 }
 
+// --- an organization that is erased ---
+
+// What is removed, one kind after the other.
+enum stage {
+    ERASE_ATTEMPTS_OF_FIRST, // by the numbers of the organization
+    ERASE_ATTEMPTS_OF_SECOND,
+    ERASE_REPLAYS,
+    ERASE_OUTBOX,
+    ERASE_STATS,
+    ERASE_STAGES
+};
+
+// One step of it.
+struct erase_step {
+    struct shard *s;
+    MDB_txn *txn;
+    const struct shard_erasure *what;
+    size_t n_seen, n_removed;
+};
+
+static bool is_org(const struct shard_erasure *what, uint64_t no)
+{
+    return no != 0 && (no == what->org_nos[0] || no == what->org_nos[1]);
+}
+
+// A number of a hook that exists, or of another organization.
+static bool is_owner_kept(const struct shard_erasure *what, uint64_t owner_no)
+{
+    size_t low = 0;
+    size_t high = what->n_hooks;
+
+    if (owner_no > OWNER_IS_ORG)
+        return !is_org(what, owner_no);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (what->hooks[middle] == owner_no)
+            return true;
+        if (what->hooks[middle] < owner_no) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return false;
+}
+
+// Removes the attempt `no` of the organization, or what is left of it.
+static enum err erase_attempt(struct erase_step *e, uint64_t org_no,
+                              uint64_t no)
+{
+    struct shard *s = e->s;
+    uint8_t row[8] = { 0 };
+    uint8_t by_owner[BY_OWNER_KEY_BYTES] = { 0 };
+    MDB_val key = val_at(row, sizeof(row));
+    MDB_val val;
+    struct attempt a;
+    int rc;
+
+    put_be64(row, no);
+    rc = mdb_get(e->txn, store_db(s->store, SHARD_ATTEMPTS), &key, &val);
+    if (rc == 0 && !store_value_is_in_place(s->store, val))
+        return OK; // its pages are another's
+    if (rc == 0 && attempt_decode(place_of(s, no), str_of_val(val), &a) == OK)
+        return a.org_id == org_no ? remove_attempt(s, e->txn, no, &a) : OK;
+    if (rc == 0)
+        rc = remove_row(s, e->txn, SHARD_ATTEMPTS, key);
+    put_be64(by_owner, org_no);
+    put_be64(by_owner + 8, no);
+    key = val_at(by_owner, sizeof(by_owner));
+    if (rc == 0 || rc == MDB_NOTFOUND)
+        rc = remove_row(s, e->txn, SHARD_BY_OWNER, key);
+    if (rc == 0)
+        rc = remove_row(s, e->txn, SHARD_FAILED, key);
+    return store_err(s->store, rc, "erase attempt");
+}
+
+// Attempts are found by the index of the organization. True in `is_end`: none is left.
+static enum err erase_attempts(struct erase_step *e, uint64_t org_no,
+                               bool *is_end)
+{
+    struct shard *s = e->s;
+    uint64_t from = s->erasing.at.n_bytes == 8
+                        ? get_be64((const uint8_t *)s->erasing.at.at)
+                        : 0;
+    uint8_t bytes[BY_OWNER_KEY_BYTES];
+    enum err err = OK;
+
+    *is_end = org_no == 0;
+    while (err == OK && !*is_end && e->n_removed < s->trim_max) {
+        MDB_cursor *cursor;
+        MDB_val key = val_at(bytes, sizeof(bytes));
+        MDB_val val;
+        int rc = mdb_cursor_open(e->txn, store_db(s->store, SHARD_BY_OWNER),
+                                 &cursor);
+
+        if (rc != 0)
+            return store_err(s->store, rc, "erase attempts");
+        put_be64(bytes, org_no);
+        put_be64(bytes + 8, from);
+        rc = store_seek(cursor, &key, &val);
+        mdb_cursor_close(cursor);
+        *is_end = rc == MDB_NOTFOUND ||
+                  (rc == 0 && (key.mv_size != sizeof(bytes) ||
+                               get_be64(key.mv_data) != org_no));
+        if (*is_end)
+            break;
+        if (rc != 0)
+            return store_err(s->store, rc, "erase attempts");
+        from = get_be64((const uint8_t *)key.mv_data + 8);
+        err = erase_attempt(e, org_no, from++);
+        e->n_removed++;
+    }
+    put_be64(bytes, from);
+    buf_reset(&s->erasing.at);
+    buf_put(&s->erasing.at, bytes, 8);
+    return err;
+}
+
+// Whether a row of one of the small tables is the organization's.
+static bool is_row_erased(const struct erase_step *e, unsigned db, MDB_val key,
+                          MDB_val val)
+{
+    uint32_t place = store_place(e->s->store, db, key);
+    struct replay replay;
+    struct event event;
+    struct str id_key;
+
+    switch (db) {
+    case SHARD_REPLAYS:
+        return replay_decode_at(place, str_of_val(val), &replay) == OK &&
+               is_org(e->what, replay.org_id);
+    case SHARD_OUTBOX:
+        return event_decode(place, str_of_val(val), &event, &id_key) == OK &&
+               str_eq(event.org, e->what->org);
+    default:
+        return key.mv_size == STATS_KEY_BYTES &&
+               !is_owner_kept(e->what, get_be64((const uint8_t *)key.mv_data +
+                                                STATS_KEY_BYTES - 8));
+    }
+}
+
+// Walks through a table, some rows in each step.
+static enum err erase_rows(struct erase_step *e, unsigned db, bool *is_end)
+{
+    struct shard *s = e->s;
+    struct buf *at = &s->erasing.at;
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+    int rc = mdb_cursor_open(e->txn, store_db(s->store, db), &cursor);
+
+    if (rc != 0)
+        return store_err(s->store, rc, "erase rows");
+    key = val_of(buf_str(at));
+    rc = at->n_bytes > 0 ? store_seek(cursor, &key, &val)
+                         : mdb_cursor_get(cursor, &key, &val, MDB_FIRST);
+    while (rc == 0 && e->n_seen < s->trim_max) {
+        e->n_seen++;
+        buf_reset(at);
+        buf_put_str(at, str_of_val(key));
+        if (store_value_is_in_place(s->store, val) &&
+            is_row_erased(e, db, key, val)) {
+            rc = mdb_cursor_del(cursor, 0);
+            e->n_removed++;
+            key = val_of(buf_str(at));
+            if (rc == 0)
+                rc = store_seek(cursor, &key, &val);
+        } else {
+            rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+        }
+        if (rc == 0) {
+            buf_reset(at);
+            buf_put_str(at, str_of_val(key));
+        }
+    }
+    mdb_cursor_close(cursor);
+    *is_end = rc == MDB_NOTFOUND;
+    return *is_end ? OK : store_err(s->store, rc, "erase rows");
+}
+
+static enum err erase_in_stage(struct erase_step *e, bool *is_end)
+{
+    switch (e->s->erasing.stage) {
+    case ERASE_ATTEMPTS_OF_FIRST:
+        return erase_attempts(e, e->what->org_nos[0], is_end);
+    case ERASE_ATTEMPTS_OF_SECOND:
+        return erase_attempts(e, e->what->org_nos[1], is_end);
+    case ERASE_REPLAYS:
+        return erase_rows(e, SHARD_REPLAYS, is_end);
+    case ERASE_OUTBOX:
+        return erase_rows(e, SHARD_OUTBOX, is_end);
+    default:
+        return erase_rows(e, SHARD_STATS, is_end);
+    }
+}
+
+// Removes some of what the shard has of the organization. Where the next step begins is
+// in memory only: after a restart the walk begins anew, over fewer rows.
+static enum err erase(struct shard *s, MDB_txn *txn)
+{
+    const struct shard_erasure *what = s->keep.erasure;
+    struct erase_step e = { .s = s, .txn = txn, .what = what };
+    struct erasing *at = &s->erasing;
+    struct erasure_mark mark;
+    bool is_end = true;
+    enum err err = mark_row_get(s->store, txn, SHARD_META, &mark);
+
+    if (err != OK || erasure_mark_is_done(&mark, &what->id))
+        return err;
+    if (!id_eq(&mark.id, &what->id))
+        mark = (struct erasure_mark){ .id = what->id };
+    if (!id_eq(&at->id, &what->id)) {
+        at->id = what->id;
+        at->stage = 0;
+        buf_reset(&at->at);
+    }
+    while (err == OK && is_end && at->stage < ERASE_STAGES) {
+        bool is_attempts = at->stage <= ERASE_ATTEMPTS_OF_SECOND;
+        size_t before = e.n_removed;
+
+        err = erase_in_stage(&e, &is_end);
+        if (is_attempts)
+            mark.n_removed += e.n_removed - before;
+        if (err == OK && is_end) {
+            at->stage++;
+            buf_reset(&at->at);
+        }
+    }
+    mark.is_done = err == OK && at->stage == ERASE_STAGES;
+    s->has_erased = true;
+    s->has_more_to_trim = s->has_more_to_trim || !mark.is_done;
+    return err == OK ? mark_row_put(s->store, txn, SHARD_META, &mark) : err;
+}
+
 static bool has_trimmed(const struct shard *s)
 {
-    return s->fresh.trimmed_delivered != s->state.trimmed_delivered ||
+    return s->has_erased ||
+           s->fresh.trimmed_delivered != s->state.trimmed_delivered ||
            s->fresh.trimmed_others != s->state.trimmed_others ||
            s->fresh.counts[COUNT_DEAD_EXPIRED] !=
                s->state.counts[COUNT_DEAD_EXPIRED];
@@ -220,6 +460,7 @@ static enum err trim(struct shard *s, MDB_txn *txn)
     return err == OK ? trim_dead(s, txn) : err;
 }
 
+// A step that fails is undone, so the walk through the rows begins anew, too.
 static enum err try_trim(struct shard *s)
 {
     size_t n_stats = 0;
@@ -230,7 +471,10 @@ static enum err try_trim(struct shard *s)
         return err;
     s->fresh = s->state;
     s->has_more_to_trim = false;
+    s->has_erased = false;
     err = trim(s, txn);
+    if (err == OK && s->keep.erasure != NULL)
+        err = erase(s, txn);
     if (err == OK) {
         err = shard_trim_stats(s->store, txn, s->keep.now_us / 1000000,
                                s->trim_max, &n_stats);
@@ -241,7 +485,10 @@ static enum err try_trim(struct shard *s)
     }
     if (err == OK)
         err = shard_put_state(s->store, txn, &s->fresh);
-    return store_write_end(s->store, txn, err);
+    err = store_write_end(s->store, txn, err);
+    if (err != OK)
+        s->erasing.id = (struct id){ { 0 } };
+    return err;
 }
 
 enum err shard_trim_rows(struct shard *s)

@@ -7,6 +7,7 @@
 
 #include "common/base/codec.h"
 #include "common/base/mem.h"
+#include "queue/erasure/mark_row.h"
 #include "queue/records/schema.h"
 #include "queue/shard/inside.h"
 #include "queue/shard/shard_state.h"
@@ -122,6 +123,51 @@ enum err shard_view_needs(struct shard_view *view, uint64_t block, bool *out)
     return err;
 }
 
+static int count_rows(struct shard_view *view, MDB_txn *txn, uint64_t owner_no,
+                      uint64_t *from_no, size_t max, uint64_t *n)
+{
+    uint8_t bytes[BY_OWNER_KEY_BYTES];
+    MDB_val key = val_at(bytes, sizeof(bytes));
+    MDB_val val;
+    MDB_cursor *cursor;
+    int rc =
+        mdb_cursor_open(txn, store_db(view->store, SHARD_BY_OWNER), &cursor);
+
+    if (rc != 0)
+        return rc;
+    put_be64(bytes, owner_no);
+    put_be64(bytes + 8, *from_no);
+    rc = store_seek(cursor, &key, &val);
+    while (rc == 0 && *n < max) {
+        if (key.mv_size != sizeof(bytes) || get_be64(key.mv_data) != owner_no) {
+            rc = MDB_NOTFOUND;
+            break;
+        }
+        ++*n;
+        *from_no = get_be64((const uint8_t *)key.mv_data + 8) + 1;
+        rc = store_next(cursor, &key, &val);
+    }
+    mdb_cursor_close(cursor);
+    return rc;
+}
+
+enum err history_count(struct shard_view *view, uint64_t owner_no,
+                       uint64_t *from_no, size_t max, uint64_t *n, bool *is_end)
+{
+    MDB_txn *txn;
+    enum err err = store_read(view->store, &txn);
+    int rc;
+
+    *n = 0;
+    *is_end = true;
+    if (err != OK)
+        return err;
+    rc = count_rows(view, txn, owner_no, from_no, max, n);
+    store_read_end(view->store);
+    *is_end = rc == MDB_NOTFOUND;
+    return *is_end ? OK : store_err(view->store, rc, "count attempts");
+}
+
 enum err shard_view_counts(struct shard_view *view, struct shard_counts *out)
 {
     struct shard_state state;
@@ -138,4 +184,9 @@ enum err shard_view_cursor(struct shard_view *view, struct position *out)
     if (err == OK)
         *out = state.cursor;
     return err;
+}
+
+enum err shard_view_erasure(struct shard_view *view, struct erasure_mark *out)
+{
+    return mark_row_read(view->store, SHARD_META, out);
 }

@@ -6,10 +6,12 @@
 #define QUEUE_SHARD_SHARD_VIEW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/base/err.h"
 #include "common/model/event.h"
+#include "queue/erasure/erasure_mark.h"
 #include "queue/records/counts.h"
 #include "queue/records/queue_config.h"
 
@@ -30,6 +32,16 @@ MUST_CHECK enum err history_begin(struct shard_view *view, uint64_t *first_no,
                                   int64_t *started_at_us);
 // The number that the next row of the history will have.
 MUST_CHECK enum err history_end(struct shard_view *view, uint64_t *next_no);
+
+// Counts attempts of an owner, whether or not they can be read, from row `*from_no` on, up
+// to `max` of them; `*from_no` is then where to continue. `is_end`: there are no more.
+MUST_CHECK enum err history_count(struct shard_view *view, uint64_t owner_no,
+                                  uint64_t *from_no, size_t max, uint64_t *n,
+                                  bool *is_end);
+
+// How far the last erasure of an organization is in this shard.
+MUST_CHECK enum err shard_view_erasure(struct shard_view *view,
+                                       struct erasure_mark *out);
 
 // Whether a delivery needs an event of this block (event number / 64).
 MUST_CHECK enum err shard_view_needs(struct shard_view *view, uint64_t block,

@@ -21,6 +21,7 @@ int command_list(const struct args *args);
 int command_man(const struct args *args);
 int command_redeliver(const struct args *args);
 int command_rekey(const struct args *args);
+int command_compact(const struct args *args);
 int command_repair(const struct args *args);
 int command_replay(const struct args *args);
 int command_restore(const struct args *args);

@@ -52,6 +52,11 @@ void hook_cache_init(struct dispatcher *d)
     d->index = match_index_new();
 }
 
+uint64_t hook_cache_seen(const struct dispatcher *d)
+{
+    return d->hook_cache->seen;
+}
+
 static struct throttle_limits limits_of(const struct dispatcher *d,
                                         const struct hook *hook)
 {

@@ -7,6 +7,8 @@
 #include "engine/dispatcher/loop/dispatcher.h"
 
 void hook_cache_init(struct dispatcher *d);
+// The revision of the store of hooks that was read last.
+uint64_t hook_cache_seen(const struct dispatcher *d);
 
 // Reads the hooks that changed since the last call. Exits the process if the store
 // fails.

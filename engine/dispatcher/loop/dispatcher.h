@@ -53,6 +53,7 @@ struct log_reader;
 struct org_sum;
 struct process;
 struct query;
+struct removal;
 struct renderer;
 struct replay_jobs;
 struct replay_turns;
@@ -139,6 +140,8 @@ struct dispatcher {
     struct slices *slices;
     struct replay_jobs *replay_jobs;
     struct replay_turns *replay_turns; // replays.c
+
+    struct removal *removal; // removal/
 
     struct process *process; // dispatcher.c
 };

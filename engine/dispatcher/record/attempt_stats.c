@@ -77,6 +77,8 @@ void attempt_stats_flush(struct dispatcher *d, bool at_once)
     int64_t every_us =
         FLUSH_EVERY_US + (int64_t)d->attempt_stats->n * FLUSH_EVERY_US_EACH;
 
+    at_once = at_once || d->attempt_stats->is_wanted;
+    d->attempt_stats->is_wanted = false;
     if (d->attempt_stats->n == 0 ||
         (!at_once && now_us - d->attempt_stats->flushed_us < every_us))
         return;
@@ -118,6 +120,11 @@ void attempt_stats_load(struct dispatcher *d)
     if (err != OK)
         log_fatal("history cannot be read", "");
     attempt_stats_on_second(d);
+}
+
+void attempt_stats_want(struct dispatcher *d)
+{
+    d->attempt_stats->is_wanted = true;
 }
 
 void attempt_stats_on_second(struct dispatcher *d)

@@ -256,6 +256,20 @@ void replays_end(struct dispatcher *d, struct running *r,
     replays_touch(d, r);
 }
 
+bool replays_are_of(const struct dispatcher *d, uint64_t org_id)
+{
+    for (const struct running *r = d->replays->first; r != NULL; r = r->next) {
+        if (r->record.org_id == org_id)
+            return true;
+    }
+    for (const struct running *r = d->replays->dirty; r != NULL;
+         r = r->next_dirty) {
+        if (r->record.org_id == org_id)
+            return true;
+    }
+    return false;
+}
+
 // --- results ---
 
 // The number in the source before which all is done.

@@ -100,6 +100,9 @@ void replays_add(struct dispatcher *d, struct running *r);
 void replays_end(struct dispatcher *d, struct running *r,
                  enum replay_state state);
 
+// Whether a replay of the organization runs, or its record is to be written.
+bool replays_are_of(const struct dispatcher *d, uint64_t org_id);
+
 // The replay's record has changed. Returns a number: once replays_n_added() has reached
 // it, the record is added to d->open_batch.
 uint64_t replays_touch(struct dispatcher *d, struct running *r);

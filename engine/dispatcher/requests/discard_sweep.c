@@ -158,6 +158,11 @@ bool sweep_has_work(const struct dispatcher *d)
     return s->deleted.n > 0 || s->is_walking;
 }
 
+bool sweep_leaves_some(const struct dispatcher *d)
+{
+    return sweep_has_work(d) || d->discards->sweep.later.n > 0;
+}
+
 void sweep_run(struct dispatcher *d, int64_t until_us)
 {
     if (d->discards->sweep.deleted.n > 0) {

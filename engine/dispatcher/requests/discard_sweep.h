@@ -10,6 +10,8 @@
 void sweep_hook(struct dispatcher *d, uint64_t hook_id);
 void discard_on_second(struct dispatcher *d);
 bool sweep_has_work(const struct dispatcher *d);
+// Whether dead letters of a deleted hook may be left, also those of a delivery in memory.
+bool sweep_leaves_some(const struct dispatcher *d);
 void sweep_run(struct dispatcher *d, int64_t until_us); // does a slice
 
 #endif

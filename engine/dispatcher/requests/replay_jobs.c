@@ -81,6 +81,16 @@ bool jobs_any(const struct dispatcher *d)
     return d->replay_jobs->first != NULL;
 }
 
+bool jobs_are_of(const struct dispatcher *d, uint64_t org_id)
+{
+    for (const struct job *job = d->replay_jobs->first; job != NULL;
+         job = job->next) {
+        if (job->record.org_id == org_id)
+            return true;
+    }
+    return false;
+}
+
 // --- asking ---
 
 static enum err choose_hook(const struct dispatcher *d, struct job *job,

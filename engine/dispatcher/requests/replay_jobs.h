@@ -10,6 +10,8 @@ void replays_on_query(struct dispatcher *d, const struct query *query);
 void jobs_forget(struct dispatcher *d, uint64_t no);
 void jobs_init(struct dispatcher *d);
 bool jobs_any(const struct dispatcher *d);
+// Whether a query about replays of the organization is not answered yet.
+bool jobs_are_of(const struct dispatcher *d, uint64_t org_id);
 void jobs_run(struct dispatcher *d); // does a slice of one job
 
 #endif
