@@ -24,6 +24,7 @@
 #include "api/hooks/secret_expiry.h"
 #include "api/routes.h"
 #include "api/system/handlers.h"
+#include "api/tenants/erasing.h"
 #include "common/base/mem.h"
 #include "common/config/caps.h"
 #include "common/files/data_dir.h"
@@ -213,7 +214,8 @@ static void on_headers(void *data, struct http_request *r)
     // The name is checked first, with or without a token. The token is checked before
     // the route: without a token a client learns nothing about paths.
     if (check_host(rq) && !is_welcomed(rq) && check_token(rq, scope) &&
-        check_load(rq) && check_route(rq, found) && check_type(rq)) {
+        check_load(rq) && check_route(rq, found) && erasing_admits(rq) &&
+        check_type(rq)) {
         r->data = rq;
     } else {
         request_free(rq);
@@ -338,6 +340,7 @@ static void on_second(void *data)
     queue_trim_memory();
     dispatcher_client_on_second(api);
     expire_on_second(api);
+    erasing_on_second(api);
     dashboard_keep(api->dashboard, api->config->data_dir);
     http_note_figures(api->server, &api->noted);
 }
@@ -443,6 +446,7 @@ int api_role(unsigned index)
     api->dashboard = dashboard_new(api->config);
     expire_init(api);
     open_storage(api);
+    erasing_init(api);
     tail_init(api);
     turns_init(api);
     serve(api);

@@ -9,6 +9,7 @@
 #include "api/deliveries/handlers.h"
 #include "api/hooks/handlers.h"
 #include "api/system/handlers.h"
+#include "api/tenants/handlers.h"
 
 #define SEGMENTS_MAX 16
 
@@ -155,6 +156,12 @@ static const struct route routes[] = {
       environments_get, .takes_json = false },
     { METHOD_DELETE, AUTH_WRITE, "/api/esc/environments/{org}/{project}/{env}",
       environments_delete, .takes_json = false },
+    { METHOD_DELETE, AUTH_ADMIN, "/api/orgs/{org}", orgs_erase,
+      .is_for_erased = true },
+    { METHOD_GET, AUTH_ADMIN, "/api/erasures", erasures_list,
+      .is_long = true },
+    { METHOD_GET, AUTH_ADMIN, "/api/erasures/{erasure}", erasures_get,
+      .takes_json = false },
     { METHOD_POST, AUTH_ADMIN, "/api/orgs/{org}/tokens", tokens_create,
       .takes_json = true },
     { METHOD_GET, AUTH_ADMIN, "/api/orgs/{org}/tokens", tokens_list,
@@ -196,7 +203,8 @@ static const char *const param_names[PARAMS] = {
     [PARAM_STACK] = "{stack}",     [PARAM_ENV] = "{env}",
     [PARAM_HOOK] = "{hook}",       [PARAM_EVENT] = "{event}",
     [PARAM_TOKEN] = "{token}",     [PARAM_REPLAY] = "{replay}",
-    [PARAM_ATTEMPT] = "{attempt}", [PARAM_PATH] = "{path}",
+    [PARAM_ATTEMPT] = "{attempt}", [PARAM_ERASURE] = "{erasure}",
+    [PARAM_PATH] = "{path}",
 };
 
 const struct route *route_at(size_t i)

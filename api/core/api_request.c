@@ -84,11 +84,12 @@ static bool is_plain(struct str name)
 
 void request_fail_missing(struct api_request *rq, enum param param)
 {
-    static const char *const what[PARAMS] = { [PARAM_HOOK] = "Webhook",
-                                              [PARAM_EVENT] = "Event",
-                                              [PARAM_TOKEN] = "Token",
-                                              [PARAM_REPLAY] = "Replay",
-                                              [PARAM_ATTEMPT] = "Attempt" };
+    static const char *const what[PARAMS] = {
+        [PARAM_HOOK] = "Webhook",    [PARAM_EVENT] = "Event",
+        [PARAM_TOKEN] = "Token",     [PARAM_REPLAY] = "Replay",
+        [PARAM_ATTEMPT] = "Attempt", [PARAM_ERASURE] = "Erasure",
+        [PARAM_ORG] = "Organization"
+    };
     struct str name = rq->match.params[param];
 
     assert(what[param] != NULL);
@@ -105,6 +106,12 @@ void request_fail_store(struct api_request *rq, enum err err)
     if (err == ERR_FULL) {
         http_fail(rq->http, 503, STR("Retry-After: 5\r\n"),
                   "there is no room to store this; try again later");
+        return;
+    }
+    if (err == ERR_BUSY) {
+        http_fail(rq->http, 409, STR_EMPTY,
+                  "the organization is being erased; GET /api/erasures tells "
+                  "how far that is");
         return;
     }
     if (err == ERR_LOST) {

@@ -33,6 +33,7 @@ struct link { // to a dispatcher
     struct channel *channel; // NULL: the dispatcher is not connected
 };
 
+struct erasing;
 struct expiries;
 struct hook_dialect;
 struct dashboard;
@@ -64,6 +65,7 @@ struct api {
     struct backlog_table *backlogs; // waiting events, as the dispatchers report
     struct list pending;            // queries to dispatchers
     uint64_t n_asked;
+    struct erasing *erasing;   // organizations that are erased (api/tenants)
     struct expiries *expiries; // when replaced secrets are removed
     struct list discards;      // at most one for each organization
     struct list tails;         // clients that follow deliveries
@@ -146,7 +148,8 @@ void request_fail_room(struct api_request *rq);
 // operations use the same words: Webhook 'x' not found.
 void request_fail_missing(struct api_request *rq, enum param param);
 
-// Answers an error of the store: 503 for ERR_FULL, else 500.
+// Answers an error of the store: 503 for ERR_FULL, 409 for ERR_BUSY (the organization is
+// being erased), else 500.
 void request_fail_store(struct api_request *rq, enum err err);
 
 // Reads the scope of hooks from the path. A path of Akinon's without a project is that of

@@ -23,6 +23,7 @@ enum param {
     PARAM_TOKEN,
     PARAM_REPLAY,
     PARAM_ATTEMPT,
+    PARAM_ERASURE,
     PARAM_PATH, // the rest of the path, as sent; its pattern ends with it, and
                 // stands below those that name such a path
     PARAMS
@@ -39,7 +40,9 @@ struct route {
     bool takes_code;      // may bring the code of a link instead of a token
     bool takes_event;     // allows a body as large as an event's
     bool is_long; // the answer may be long: refused unless there is room for it
-    bool is_stream;    // goes on by itself: does not count as use of a session
+    bool is_stream; // goes on by itself: does not count as use of a session
+    bool
+        is_for_erased; // is answered while the path's organization is being erased
     bool is_dashboard; // is there only while the setting `dashboard` is on
     bool is_akinon;    // belongs to Akinon's API; the other routes to Pulumi's
 };

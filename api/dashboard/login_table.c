@@ -194,6 +194,17 @@ void login_remove(struct login_table *t, struct str secret)
         forget(t, e);
 }
 
+void login_remove_org(struct login_table *t, struct str org)
+{
+    for (size_t i = 0; i < t->max; i++) {
+        struct login_entry *e = &t->entries[i];
+
+        if (e->login.no != 0 &&
+            str_eq((struct str){ e->login.org, e->login.n_org_bytes }, org))
+            forget(t, e);
+    }
+}
+
 size_t login_count(const struct login_table *t)
 {
     size_t n = 0;

@@ -76,6 +76,9 @@ const struct login *login_peek(const struct login_table *t, struct str secret,
 // Removes the entry of this secret; nothing if there is none.
 void login_remove(struct login_table *t, struct str secret);
 
+// Removes all entries of the organization.
+void login_remove_org(struct login_table *t, struct str org);
+
 // How many entries there are, those that have ended included.
 size_t login_count(const struct login_table *t);
 

@@ -198,6 +198,12 @@ bool session_check(struct api_request *rq, enum auth_scope scope)
                             &rq->grant);
 }
 
+void session_forget_org(struct api *api, struct str org)
+{
+    login_remove_org(&api->dashboard->sessions, org);
+    login_remove_org(&api->dashboard->codes, org);
+}
+
 static const char *login_fault(const struct api_request *rq)
 {
     const struct origin_facts facts = session_facts(rq);

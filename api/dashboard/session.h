@@ -69,6 +69,9 @@ struct origin_facts session_facts(const struct api_request *rq);
 
 // Logs this ("login refused") with the client's address, if that has not filled the log
 // already. `why` is a sentence without secrets.
+// Ends all sessions and links of the organization.
+void session_forget_org(struct api *api, struct str org);
+
 void session_log_refusal(struct api_request *rq, const char *what,
                          const char *why);
 

@@ -36,7 +36,9 @@ PROJECT = "63ea10b94a472e003305232b"
 NAMES = {"project": PROJECT, "stack": "prod", "env": "staging",
          "event": "0190f3c4-7a1e-7c3b-9d52-3f1b2a4c5d6e", "token": "0011223344556677",
          "replay": "0190f3c4-7a1e-7c3b-9d52-3f1b2a4c5d6e", "path": "app.js",
-         "attempt": "1"}
+         "attempt": "1", "erasure": "0190f3c4-7a1e-7c3b-9d52-3f1b2a4c5d6e"}
+# Whose deletion erases an organization.
+WHOLE = "/api/orgs/{org}"
 MISSING = {False: "nosuch", True: "0" * 24} # hooks, in the two APIs
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # What changes nothing but who is logged in, for whoever may do something.
@@ -250,6 +252,8 @@ class World:
         """The pattern's path in an organization, with a hook that is there or not."""
         values = {**NAMES, "org": org, "hook": MISSING[is_akinon],
                   "event": self.events.get(org, NAMES["event"])}
+        if pattern == WHOLE and not is_real:
+            values["org"] = "nosuch"
         path = pattern.split("/{hook}")[0].format(**values)
         if is_real and "{hook}" in pattern:
             values["hook"] = self.hooks[org][path]

@@ -300,6 +300,14 @@ def test_the_other_operations(engine, receiver):
         one = base + "/events/{event}"
         assert call("GET", one, event=posted, **values).status == 200
         assert call("GET", one, event="0" * 8, **values).status == 404
+    whole = "/api/orgs/{orgName}"
+    assert call("DELETE", whole, orgName="nosuch").status == 404
+    assert call("POST", intake, event, engine.ingest_port, orgName="leaving").status == 202
+    erasure = call("DELETE", whole, orgName="leaving").json()
+    assert [e["id"] for e in call("GET", "/api/erasures").json()] == [erasure["id"]]
+    one = "/api/erasures/{erasureId}"
+    assert call("GET", one, erasureId=erasure["id"]).status == 200
+    assert call("GET", one, erasureId="x").status == 404
     hooks = [p for p in OURS["paths"] if "/hooks" in p]
     walked = {(m, p) for m, p, _ in ours.seen}
     documented = {(m, p) for p, item in OURS["paths"].items()
@@ -325,7 +333,7 @@ def test_routes_and_document_name_the_same_paths(engine):
     source = (ROOT / "api/routes.c").read_text()
     names = set(re.findall(r"\{(\w+)\}", source))
     assert names == {"org", "project", "stack", "env", "hook", "event",
-                     "token", "replay", "path", "attempt"}
+                     "token", "replay", "path", "attempt", "erasure"}
     tails = {re.sub(r"{\w+}", "{}", p) for p in OURS["paths"]}
     for pattern in re.findall(r'"(/[^"]*)"', source):
         shape = re.sub(r"{\w+}", "{}", pattern)

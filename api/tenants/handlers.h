@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// handlers.h — the handlers of the routes about organizations as a whole. Each answers its
+// request.
+
+#ifndef API_TENANTS_HANDLERS_H
+#define API_TENANTS_HANDLERS_H
+
+struct api_request;
+
+// --- erasure_routes.c: only the admin token comes here ---
+void orgs_erase(struct api_request *rq); // answers later
+void erasures_list(struct api_request *rq);
+void erasures_get(struct api_request *rq);
+
+#endif

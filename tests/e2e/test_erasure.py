@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: MIT
+"""An organization is erased: nothing of it is left in any file, and nothing of another one
+is gone."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from engine import BINARY, group_members
+from receiver import Answer
+from support import PATIENCE_S, compact, wait_for
+
+GONE, KEPT = "zqxgone", "zqxkept"  # a part of whatever an organization brings
+SETTINGS = {"dispatchers": "2", "retry_schedule": "50ms", "breaker_failures": "0",
+            "dashboard": "on"}
+
+
+def get(engine, path):
+    reply = engine.api("GET", path)
+    assert reply.status == 200, reply
+    return reply.json()
+
+
+def hook_of(engine, mark, url, at="", **fields):
+    return engine.create_hook(
+        url, at or f"/api/orgs/{mark}-org/hooks", secret=f"{mark}-secret",
+        headers={"X-Own": f"{mark}-header"}, **{"displayName": f"{mark}-display", **fields})
+
+
+def make_world(engine, receiver, mark):
+    """An organization with everything that one can have; `mark` is in all of it."""
+    org = f"{mark}-org"
+    receiver.script(f"/{mark}-dead", Answer(500, f"{mark}-response".encode() * 300))
+    hooks = {
+        "fine": hook_of(engine, mark, receiver.url(f"/{mark}-fine"), name=f"{mark}-hook"),
+        "dead": hook_of(engine, mark, receiver.url(f"/{mark}-dead"), name=f"{mark}-dead"),
+        "lost": hook_of(engine, mark, f"http://{mark}-host.invalid/", name=f"{mark}-lost"),
+        "paused": hook_of(engine, mark, receiver.url(f"/{mark}-late"), name=f"{mark}-late",
+                          paused=True),
+        "stack": hook_of(engine, mark, receiver.url(f"/{mark}-stack"),
+                         f"/api/stacks/{org}/{mark}-project/{mark}-stack/hooks"),
+    }
+    reply = engine.api("POST", f"/api/orgs/{org}/tokens",
+                       {"scopes": ["read", "write", "ingest"], "name": f"{mark}-token"})
+    assert reply.status == 201, reply
+    token = reply.json()["token"]
+    reply = engine.api("POST", "/dashboard/session", token=token,
+                       headers={"X-Posthorn": "1", "Sec-Fetch-Site": "same-origin"})
+    assert reply.status in (200, 201, 204), reply
+    for i in range(4):
+        event = {"kind": f"{mark}.kind", "payload": {
+            "small": f"{mark}-small", "large": f"{mark}-large" * (1000 if i % 2 else 1),
+            "projectName": f"{mark}-project", "stackName": f"{mark}-stack"}}
+        reply = engine.intake(compact(event).encode(), org,
+                              headers={"Idempotency-Key": f"{mark}-key-{i}"}, token=token)
+        assert reply.status == 202, reply
+    for name in ("fine", "stack"):
+        engine.wait_deliveries(hooks[name], 4)
+    for name in ("dead", "lost"):
+        engine.wait_deliveries(hooks[name], 8)
+    reply = engine.api("POST", f"/api/orgs/{org}/replay",
+                       {"kinds": [f"{mark}.kind"], "state": ["delivered"],
+                        "ratePerSecond": 1})
+    assert reply.status == 202, reply
+    return hooks
+
+
+def files_with(engine, mark):
+    """The files of the data directory in which these bytes are."""
+    found = []
+    for where, _, names in os.walk(engine.data_dir):
+        for name in names:
+            path = os.path.join(where, name)
+            with open(path, "rb") as file:
+                if mark.encode() in file.read():
+                    found.append(os.path.relpath(path, engine.data_dir))
+    return sorted(found)
+
+
+def data_files(engine):
+    return {path.relative_to(engine.data_dir): path.stat().st_ino
+            for path in engine.data_dir.rglob("data.mdb")}
+
+
+def run_compact(engine, status=0):
+    done = subprocess.run([BINARY, "compact", "--data-dir", engine.data_dir, "--json"],
+                          capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == status, (done.stdout, done.stderr)
+    return json.loads(done.stdout) if status == 0 else done.stderr
+
+
+def inventory(engine, mark):
+    reply = engine.api("DELETE", f"/api/orgs/{mark}-org?dryRun=true")
+    assert reply.status == 200, reply
+    return reply.json()
+
+
+def erase(engine, mark, kill=False):
+    """Erases the organization; with `kill` the engine dies once in each step."""
+    reply = engine.api("DELETE", f"/api/orgs/{mark}-org")
+    assert reply.status == 202, reply
+    erasure = reply.json()["id"]
+    assert reply.headers["location"] == f"/api/erasures/{erasure}"
+    seen = []
+
+    def is_done():
+        now = get(engine, f"/api/erasures/{erasure}")
+        if now["step"] not in seen:
+            seen.append(now["step"])
+            if kill:
+                engine.kill9()
+                engine.start()
+        return now["step"] == "done" and now
+    if not kill:
+        for answer in (engine.api("GET", f"/api/orgs/{mark}-org/hooks"),
+                       engine.intake(b'{"kind":"a.b","payload":{}}', f"{mark}-org")):
+            assert answer.status == 409 and b"being erased" in answer.body, answer
+        again = engine.api("DELETE", f"/api/orgs/{mark}-org")
+        assert again.status == 202 and again.json()["id"] == erasure, again
+    done = wait_for(is_done, f"{mark} is erased", 60)
+    assert done["organization"] is None and done["endedAt"] >= done["startedAt"]
+    assert get(engine, "/api/erasures")[-1]["id"] == erasure
+    return done
+
+
+def state_of(engine, hooks):
+    """All that an organization sees of itself, and that does not change by itself."""
+    org = f"/api/orgs/{KEPT}-org"
+    return {"hooks": get(engine, f"{org}/hooks"), "tokens": get(engine, f"{org}/tokens"),
+            "dead": get(engine, f"{org}/status")["dead"],
+            "history": {name: engine.deliveries(path)
+                        for name, path in hooks.items() if name not in ("fine", "stack")}}
+
+
+@pytest.mark.parametrize("kill", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_nothing_is_left_of_an_erased_organization(make_engine, receiver, kill):
+    engine = make_engine(**SETTINGS).start()
+    kept = make_world(engine, receiver, KEPT)
+    make_world(engine, receiver, GONE)
+    before = state_of(engine, kept)
+    wait_for(lambda: {"hooks/data.mdb", "events/data.mdb", "sessions"} <= set(
+        files_with(engine, GONE)), "what is to be erased is in these files")
+    assert any("deliveries" in name for name in files_with(engine, GONE))
+    assert "run" in run_compact(engine, 1)  # an engine runs
+    there = inventory(engine, GONE)
+    assert (there["webhooks"], there["tokens"], there["events"]) == (5, 1, 4), there
+    assert there["dead"] == 8 and there["waiting"] >= 4 and there["attempts"] >= 20, there
+    assert there["payloadBytes"] > 20000
+    done = erase(engine, GONE, kill)
+    removed = done["removed"]
+    assert (removed["webhooks"], removed["tokens"], removed["events"]) == (5, 1, 4)
+    assert removed["attempts"] >= there["attempts"] + there["waiting"]
+    assert engine.api("DELETE", f"/api/orgs/{GONE}-org").status == 404
+    wait_for(lambda: state_of(engine, kept) == before, "the other one is as it was")
+    engine.stop()
+    assert files_with(engine, GONE), "LMDB should have left something in free pages"
+    old = data_files(engine)
+    sizes = run_compact(engine)["environments"]
+    assert [size["name"] for size in sizes] == ["events", "hooks", "deliveries/0",
+                                                "deliveries/1"]
+    assert not set(old.values()) & set(data_files(engine).values())
+    assert not list(engine.data_dir.rglob("*compact*"))
+    assert files_with(engine, GONE) == []
+    assert files_with(engine, KEPT)
+    # The other one goes on, and a new one of the name begins with nothing.
+    engine.start()
+    wait_for(lambda: state_of(engine, kept) == before, "the other one is as it was")
+    assert engine.api("PATCH", kept["paused"], {"paused": False}).status == 200
+    receiver.wait(4, f"/{KEPT}-late")
+    org = f"/api/orgs/{GONE}-org"
+    hook = engine.create_hook(receiver.url("/new"), f"{org}/hooks")
+    assert engine.deliveries(hook) == [] and get(engine, f"{org}/deliveries") == []
+    assert get(engine, f"{org}/tokens") == [] and get(engine, f"{org}/replays") == []
+    engine.post_event(org=f"{GONE}-org")
+    receiver.wait(1, "/new")
+    assert inventory(engine, GONE)["events"] == 1
+
+
+def test_a_compaction_that_is_killed_has_changed_nothing(make_engine, receiver):
+    engine = make_engine(**SETTINGS).start()
+    hook = engine.create_hook(receiver.url("/all"), paused=True)
+    for _ in range(10):
+        engine.post_batch([{"kind": "a.b", "payload": {"text": "x" * 9000}}] * 100)
+    engine.stop()
+    for n in range(6):  # at other moments on each machine, and at none of them may it matter
+        child = subprocess.Popen([BINARY, "compact", "--data-dir", engine.data_dir],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                 start_new_session=True)
+        try:
+            child.wait(0.06 * (n + 1))
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait(PATIENCE_S)
+        wait_for(lambda group=child.pid: not group_members(group), "the copying child is gone")
+        assert engine.verify()["accepted"] == 1000
+    for part in ("hooks", "deliveries/1"):  # what a kill leaves
+        (engine.data_dir / part / "compact.tmp").mkdir(exist_ok=True)
+        (engine.data_dir / part / "compact.tmp" / "data.mdb").write_bytes(b"left")
+    engine.start()
+    assert not list(engine.data_dir.rglob("*compact*"))
+    engine.stop()
+    run_compact(engine)
+    engine.start()
+    assert engine.api("PATCH", hook, {"paused": False}).status == 200
+    receiver.wait(1000, "/all")
