@@ -215,6 +215,13 @@ static const struct opt data_options[] = {
     { NULL, NULL, NULL, NULL },
 };
 
+static const struct opt org_options[] = {
+    { "dry-run", NULL, "count what would be erased, and erase nothing", NULL },
+    { "yes", NULL, "do not ask for the organization's name", NULL },
+    { "no-wait", NULL, "do not wait until everything is erased", NULL },
+    { NULL, NULL, NULL, NULL },
+};
+
 static const struct opt compact_options[] = {
     { "json", NULL, "print JSON instead of a table", NULL },
     { NULL, NULL, NULL, NULL },
@@ -371,6 +378,14 @@ static const struct command commands[] = {
       "A new token is printed on stdout and cannot be shown again.",
       "posthorn token create --org acme --scopes ingest --name \"order service\"",
       { token_options, at_engine } },
+    { "org", command_org, "erase NAME", 1, 2, "erase",
+      "erase everything of an organization",
+      "Counts what there is, asks for the organization's name, and waits until all is "
+      "erased: webhooks, tokens, deliveries, history, events, names. The engine goes on "
+      "with it if the command is stopped, and through restarts. Needs the admin token. "
+      "Afterwards `posthorn compact`, with the engine stopped, takes what was removed "
+      "out of the files.",
+      "posthorn org erase acme --dry-run", { org_options, at_engine } },
     { "dashboard", command_dashboard, NULL, 0, 0, NULL,
       "print a link that logs a browser in to the dashboard",
       "The link serves once, within a minute. Without --org it is the token's own: "
@@ -466,6 +481,7 @@ static const struct command_group groups[] = {
     { "Deliveries", { "deliveries", "tail", "stats", "redeliver", "replay", "dead",
       NULL } },
     { "Keys and tokens", { "token", "rekey", NULL } },
+    { "Organizations", { "org", NULL } },
     { "Data", { "verify", "compact", "backup", "restore", "repair", NULL } },
     { "Help", { "help", "man", "completion", "version", NULL } },
     { NULL, { NULL } },

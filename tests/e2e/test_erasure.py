@@ -135,6 +135,20 @@ def state_of(engine, hooks):
                         for name, path in hooks.items() if name not in ("fine", "stack")}}
 
 
+def org_by_command(engine):
+    """The same by `posthorn org erase`."""
+    org = f"{GONE}-org"
+    counts = json.loads(engine.run("org", "erase", org, "--dry-run", "--json").stdout)
+    assert counts["events"] == 1 and counts["webhooks"] == 1
+    for typed in ("", "acme\n", f"{org}x\n"):
+        done = engine.run("org", "erase", org, stdin=typed, status=1)
+        assert "nothing was erased" in done.stderr and "1 webhooks" in done.stderr
+    assert inventory(engine, GONE)["webhooks"] == 1
+    done = json.loads(engine.run("org", "erase", org, "--json", stdin=f"{org}\n").stdout)
+    assert done["step"] == "done" and done["removed"]["events"] == 1
+    assert "not found" in engine.run("org", "erase", org, "--yes", status=1).stderr
+
+
 @pytest.mark.parametrize("kill", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_nothing_is_left_of_an_erased_organization(make_engine, receiver, kill):
     engine = make_engine(**SETTINGS).start()
@@ -145,6 +159,7 @@ def test_nothing_is_left_of_an_erased_organization(make_engine, receiver, kill):
         files_with(engine, GONE)), "what is to be erased is in these files")
     assert any("deliveries" in name for name in files_with(engine, GONE))
     assert "run" in run_compact(engine, 1)  # an engine runs
+    wait_for(lambda: inventory(engine, GONE)["waiting"] >= 4, "dispatchers have reported")
     there = inventory(engine, GONE)
     assert (there["webhooks"], there["tokens"], there["events"]) == (5, 1, 4), there
     assert there["dead"] == 8 and there["waiting"] >= 4 and there["attempts"] >= 20, there
@@ -177,6 +192,7 @@ def test_nothing_is_left_of_an_erased_organization(make_engine, receiver, kill):
     engine.post_event(org=f"{GONE}-org")
     receiver.wait(1, "/new")
     assert inventory(engine, GONE)["events"] == 1
+    org_by_command(engine)
 
 
 def test_a_compaction_that_is_killed_has_changed_nothing(make_engine, receiver):

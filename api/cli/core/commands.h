@@ -22,6 +22,7 @@ int command_man(const struct args *args);
 int command_redeliver(const struct args *args);
 int command_rekey(const struct args *args);
 int command_compact(const struct args *args);
+int command_org(const struct args *args);
 int command_repair(const struct args *args);
 int command_replay(const struct args *args);
 int command_restore(const struct args *args);
