@@ -80,7 +80,7 @@ static void let_go(struct api *api, const struct erasure *e)
             shares_remove(hooks, e->org_nos[i], n);
     }
     session_forget_org(api, erasure_org(e));
-    dashboard_keep(api->dashboard, api->config->data_dir);
+    dashboard_keep_now(api->dashboard, api->config->data_dir);
 }
 
 static void on_written(void *data, const struct catalog_result *result)
