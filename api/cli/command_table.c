@@ -378,9 +378,9 @@ static const struct command commands[] = {
       "A new token is printed on stdout and cannot be shown again.",
       "posthorn token create --org acme --scopes ingest --name \"order service\"",
       { token_options, at_engine } },
-    { "org", command_org, "erase NAME", 1, 2, "erase",
-      "erase everything of an organization",
-      "Counts what there is, asks for the organization's name, and waits until all is "
+    { "org", command_org, "list|erase [NAME]", 1, 2, "list erase",
+      "list organizations, erase everything of one",
+      "erase counts what there is, asks for the organization's name, and waits until all is "
       "erased: webhooks, tokens, deliveries, history, events, names. The engine goes on "
       "with it if the command is stopped, and through restarts. Needs the admin token. "
       "Afterwards `posthorn compact`, with the engine stopped, takes what was removed "

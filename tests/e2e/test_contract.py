@@ -300,6 +300,7 @@ def test_the_other_operations(engine, receiver):
         one = base + "/events/{event}"
         assert call("GET", one, event=posted, **values).status == 200
         assert call("GET", one, event="0" * 8, **values).status == 404
+    assert [o["organization"] for o in call("GET", "/api/orgs").json()][0] == "acme"
     whole = "/api/orgs/{orgName}"
     assert call("DELETE", whole, orgName="nosuch").status == 404
     assert call("POST", intake, event, engine.ingest_port, orgName="leaving").status == 202

@@ -126,6 +126,23 @@ def erase(engine, mark, kill=False):
     return done
 
 
+def check_list(engine):
+    """Organizations, page by page, by the API and by the command."""
+    names = [f"{GONE}-org", f"{KEPT}-org"]
+    page = engine.api("GET", "/api/orgs?limit=1")
+    assert [o["organization"] for o in page.json()] == names[:1]
+    token = page.headers["x-continuation-token"]
+    page = engine.api("GET", f"/api/orgs?limit=1&continuationToken={token}")
+    assert [o["organization"] for o in page.json()] == names[1:]
+    assert "x-continuation-token" not in page.headers
+    shown = json.loads(engine.run("org", "list", "--json").stdout)
+    assert [(o["organization"], o["webhooks"], o["erasing"], o["akinon"]) for o in shown] == [
+        (name, 5, False, False) for name in names]
+    assert shown[0]["waiting"] >= 4 and shown[0]["waitingBytes"] > 20000
+    lines = engine.run("org", "list").stdout.splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [[name, "5"] for name in names]
+
+
 def state_of(engine, hooks):
     """All that an organization sees of itself, and that does not change by itself."""
     org = f"/api/orgs/{KEPT}-org"
@@ -160,6 +177,7 @@ def test_nothing_is_left_of_an_erased_organization(make_engine, receiver, kill):
     assert any("deliveries" in name for name in files_with(engine, GONE))
     assert "run" in run_compact(engine, 1)  # an engine runs
     wait_for(lambda: inventory(engine, GONE)["waiting"] >= 4, "dispatchers have reported")
+    check_list(engine)
     there = inventory(engine, GONE)
     assert (there["webhooks"], there["tokens"], there["events"]) == (5, 1, 4), there
     assert there["dead"] == 8 and there["waiting"] >= 4 and there["attempts"] >= 20, there
@@ -169,6 +187,7 @@ def test_nothing_is_left_of_an_erased_organization(make_engine, receiver, kill):
     assert (removed["webhooks"], removed["tokens"], removed["events"]) == (5, 1, 4)
     assert removed["attempts"] >= there["attempts"] + there["waiting"]
     assert engine.api("DELETE", f"/api/orgs/{GONE}-org").status == 404
+    assert [o["organization"] for o in get(engine, "/api/orgs")] == [f"{KEPT}-org"]
     wait_for(lambda: state_of(engine, kept) == before, "the other one is as it was")
     engine.stop()
     assert files_with(engine, GONE), "LMDB should have left something in free pages"

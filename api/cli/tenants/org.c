@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// org.c — `posthorn org erase`: erases an organization.
+// org.c — `posthorn org`: lists organizations, or erases one.
 //
 // The engine does the work, and goes on with it whatever becomes of the command, which
 // asks how far it is until it is done.
@@ -14,6 +14,7 @@
 #include "api/cli/core/commands.h"
 #include "api/cli/core/facts.h"
 #include "api/cli/core/terminal.h"
+#include "api/cli/tenants/org_list.h"
 #include "common/base/text.h"
 
 // An organization is counted by reading the whole event log.
@@ -162,6 +163,12 @@ int command_org(const struct args *args)
     struct erasing e = { .args = args };
     int status;
 
+    if (strcmp(args->operands[0], "list") == 0) {
+        return args->n_operands == 1
+                   ? cli_org_list(args)
+                   : command_misused(args->command,
+                                     "there are too many arguments");
+    }
     if (args->n_operands < 2)
         return command_misused(args->command, "the organization is missing");
     e.org = args->operands[1];
