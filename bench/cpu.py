@@ -39,11 +39,12 @@ def role_of(title):
 
 
 class Meter:
-    """Of an engine's processes by role, and of others by name. What ends before
-    stop() is called is lost."""
+    """Of an engine's processes by role, and of others by name: one, or a list of pids. What
+    ends before stop() is called is lost."""
 
     def __init__(self, engine=None, **processes):
-        self.pids = {name: [p.process.pid if hasattr(p, "process") else p.pid]
+        self.pids = {name: p if isinstance(p, list)
+                     else [p.process.pid if hasattr(p, "process") else p.pid]
                      for name, p in processes.items()}
         if engine is not None:
             for pid, title in engine.roles().items():

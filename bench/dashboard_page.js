@@ -29,7 +29,9 @@
     return regions.length > 0 && regions.every((one) => !one.hasAttribute('aria-busy'));
   };
 
-  const bench = { painted, when, inputs: [], events: [], tasks: [], rates: [], drawnAt: when(isLoaded) };
+  const rows = () => document.querySelectorAll('main tbody tr').length;
+
+  const bench = { painted, when, rows, inputs: [], events: [], tasks: [], rates: [], drawnAt: when(isLoaded) };
   window.bench = bench;
 
   for (const type of ['keydown', 'pointerdown', 'wheel']) {
@@ -46,6 +48,9 @@
     const rate = document.querySelector('.list-actions .number')?.textContent.replace(/\D/g, '');
     if (rate) bench.rates.push(Number(rate));
   }, 1000);
+
+  /** When so many rows are painted: milliseconds since navigation. */
+  bench.wholeAt = (n) => when(() => rows() >= n);
 
   /** The next older page: milliseconds from the click to its paint; null: there is none. */
   bench.older = async () => {

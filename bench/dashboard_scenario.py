@@ -4,67 +4,42 @@ of attempts that go by."""
 
 import contextlib
 import json
-import os
 import pathlib
 import shutil
+import subprocess
+import sys
 import time
 
 import cpu
-from harness import ORG, Engine, Failed, Receiver, note, request
+from browser import Chromium, browser_missing
+from harness import ORG, Engine, Failed, Receiver, note, request, spawn, stop
 from history_scenario import HOOKS, EVENTS, fill, names_of_hooks, percentile
 from scenarios import PAYLOAD_BYTES, STACKS, goal, median, stack_hooks, verdict
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 SCRIPT = pathlib.Path(__file__).with_name("dashboard_page.js")
+PLAIN = pathlib.Path(__file__).with_name("plain_page.py")
 FEW = 1000  # attempts of the store that is almost empty
 ATTEMPT_BYTES = 1100  # on the disk, of each attempt
 LIVE_ORG = "live"
 RATE = 2000  # attempts/s that go by
+BATCH = 10  # events of a post: who has so many sends them together
 INPUT_EVERY_MS = 100
 OLDER = (1, 10, 50, 100)  # pages at which the heap is measured
 
 
-def browser_missing():
-    """What is needed and not there; None if all is."""
-    try:
-        import playwright  # noqa: F401
-    except ImportError:
-        return "Playwright (tests/run makes tests/.venv, which has it)"
-    return None if pathlib.Path(CHROMIUM).exists() else CHROMIUM
+def tab(context, port):
+    return context.page(f"http://posthorn.localhost:{port}", SCRIPT.read_text())
 
 
-class Browser:
-    """Chromium, and a window on one engine at a time."""
-
-    def __init__(self, bench):
-        from playwright.sync_api import sync_playwright
-
-        playwright = bench.stack.enter_context(sync_playwright())
-        options = ["--disable-dev-shm-usage"]
-        if os.geteuid() == 0:
-            options.append("--no-sandbox")
-        self.chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        bench.stack.callback(self.chromium.close)
-
-    def context(self, engine, cookies=()):
-        """A window that has loaded nothing yet."""
-        made = self.chromium.new_context(
-            base_url=f"http://posthorn.localhost:{engine.api_port}",
-            viewport={"width": 1280, "height": 900})
-        made.add_init_script(path=SCRIPT)
-        made.add_cookies(cookies)
-        return made
-
-    def logged_in(self, engine):
-        context = self.context(engine)
-        status, text = request(engine.api_port, "POST", "/api/login-codes", {},
-                               engine.token)
-        if status != 201:
-            raise Failed(f"POST /api/login-codes: {status} {text}")
-        page = context.new_page()
-        page.goto(json.loads(text)["url"])
-        page.locator("summary", has_text="admin").wait_for()
-        return page
+def logged_in(browser, engine):
+    """A tab of a window of its own, in which somebody is logged in."""
+    status, text = request(engine.api_port, "POST", "/api/login-codes", {}, engine.token)
+    if status != 201:
+        raise Failed(f"POST /api/login-codes: {status} {text}")
+    page = tab(browser.context(), engine.api_port)
+    page.goto(json.loads(text)["url"])
+    page.wait_for("document.querySelector('header.top .menu > summary') !== null")
+    return page
 
 
 def store(bench, attempts):
@@ -100,96 +75,115 @@ def pages_of(names):
 
 
 def first_page(page, path, n_rows):
-    """One navigation: milliseconds until the list was asked for, answered, painted."""
+    """One navigation: milliseconds until the list was asked for, answered, painted as far as
+    the window shows it, and painted whole; and what the page's thread worked until then."""
     page.goto("about:blank")
-    page.goto(path, wait_until="commit")
-    found = page.evaluate("""async () => {
-        const painted = await window.bench.drawnAt;
+    page.send("Performance.enable", timeDomain="threadTicks")
+    page.goto(path)
+    found = page.evaluate(f"""(async () => {{
+        const painted = await bench.drawnAt;
+        const whole = await bench.wholeAt({n_rows or 0});
         const asked = performance.getEntriesByType('resource')
             .filter((one) => /\\/deliveries\\?/.test(one.name));
-        return {
-            asked: asked[0]?.startTime, answered: asked.at(-1)?.responseEnd, painted,
-            requests: asked.length,
-            rows: document.querySelectorAll('main tbody tr').length,
-        };
-    }""")
+        return {{ asked: asked[0]?.startTime, answered: asked.at(-1)?.responseEnd, painted,
+            whole, requests: asked.length, rows: bench.rows() }};
+    }})()""")
+    found["thread"] = page.metrics()["TaskDuration"] * 1000
+    page.send("Performance.disable")
     if n_rows is not None and found["rows"] != n_rows:
         raise Failed(f"{path}: {found['rows']} rows instead of {n_rows}")
     return found
 
 
+@contextlib.contextmanager
+def plain_page(browser):
+    """A tab for a page that has almost nothing."""
+    server = spawn([sys.executable, PLAIN], stdout=subprocess.PIPE, text=True)
+    try:
+        context = browser.context()
+        yield context.page(f"http://127.0.0.1:{server.stdout.readline().strip()}",
+                           SCRIPT.read_text())
+        context.close()
+    finally:
+        stop(server)
+
+
 def first_pages(browser, engines, n_rounds):
-    """In turns: each page of each store, known to the browser and not yet."""
-    windows = {size: browser.logged_in(engine) for size, engine in engines.items()}
+    """In turns: each page of each store, known to the browser and not yet, and the plain one."""
+    tabs = {size: logged_in(browser, engine) for size, engine in engines.items()}
     most = max(engines)
-    found = {}
-    for i in range(n_rounds + 1):
-        for size, engine in engines.items():
-            page = windows[size]
-            names = names_of_hooks(engine)
-            for what, (path, n_rows) in pages_of(names).items():
-                expected = n_rows if size == most else None
-                with contextlib.closing(browser.context(
-                        engine, page.context.cookies())) as fresh:
-                    rows = {"again": first_page(page, path, expected),
-                            "first": first_page(fresh.new_page(), path, expected)}
-                if i > 0:  # the first round warms up
-                    for way, row in rows.items():
-                        found.setdefault((what, way), {}).setdefault(size, []).append(row)
-    for page in windows.values():
+    found, plain_ones = {}, []
+    with plain_page(browser) as plain:
+        for i in range(n_rounds + 1):
+            for size, engine in engines.items():
+                names = names_of_hooks(engine)
+                for what, (path, n_rows) in pages_of(names).items():
+                    expected = n_rows if size == most else None
+                    with contextlib.closing(browser.context(
+                            tabs[size].context.cookies())) as fresh:
+                        rows = {"again": first_page(tabs[size], path, expected),
+                                "first": first_page(tab(fresh, engine.api_port), path,
+                                                    expected)}
+                    if i > 0:  # the first round warms up
+                        plain_ones.append(first_page(plain, "/", None))
+                        for way, row in rows.items():
+                            found.setdefault((what, way), {}).setdefault(size, []).append(row)
+    for page in tabs.values():
         page.context.close()
-    return found
+    return found, plain_ones
 
 
-def first_page_rows(found, most, least):
+def first_page_rows(found, plain_ones, most, least):
+    def middle(rows, key):
+        return median([row[key] for row in rows])
+
     rows, goals = [], []
+    plain = middle(plain_ones, "painted")
+    note(f"a page of one module and one request is painted after {plain:.0f} ms, its thread "
+         f"works {middle(plain_ones, 'thread'):.0f}: that is the browser's own")
     for (what, way), by_size in found.items():
-        def of(key, size):
-            return median([row[key] for row in by_size[size]])
-
-        ratio = median([much["painted"] / little["painted"] for much, little
-                        in zip(by_size[most], by_size[least])])
-        rows.append({"page": what, "loaded": way, "ratio": ratio, "rounds": by_size})
+        much = by_size[most]
+        ratio = median([one["painted"] / little["painted"] for one, little
+                        in zip(much, by_size[least])])
+        rows.append({"page": what, "loaded": way, "ratio": ratio, "rounds": by_size,
+                     "to_plain": middle(much, "painted") / plain})
         name = f"first page, {what}" + (" (nothing cached)" if way == "first" else "")
-        goals.append(goal(f"{name} ms", of("painted", most), 300, False))
-        note(f"{name}: {of('painted', most):.0f} ms ({verdict(goals[-1])}; list asked for "
-             f"after {of('asked', most):.0f}, answered after {of('answered', most):.0f} by "
-             f"{of('requests', most):.0f} requests); at {least:,} attempts "
-             f"{of('painted', least):.0f}, ratio {ratio:.2f}")
+        goals.append(goal(f"{name} ms", middle(much, "painted"), 300, False))
+        note(f"{name}: {middle(much, 'painted'):.0f} ms ({verdict(goals[-1])}; x "
+             f"{rows[-1]['to_plain']:.1f} of the plain page; list asked for after "
+             f"{middle(much, 'asked'):.0f}, answered after {middle(much, 'answered'):.0f} by "
+             f"{middle(much, 'requests'):.0f} requests, all rows after "
+             f"{middle(much, 'whole'):.0f}; thread {middle(much, 'thread'):.0f} ms); at "
+             f"{least:,} attempts {middle(by_size[least], 'painted'):.0f}, ratio {ratio:.2f}")
     return rows, goals
 
 
 # --- further pages ---
 
-def metrics(session):
-    return {one["name"]: one["value"]
-            for one in session.send("Performance.getMetrics")["metrics"]}
-
-
-def heap_of(session):
+def heap_of(page):
     """After its garbage is gone."""
     for _ in range(2):
-        session.send("HeapProfiler.collectGarbage")
-    found = metrics(session)
+        page.send("HeapProfiler.collectGarbage")
+    found = page.metrics()
     return {"bytes": found["JSHeapUsedSize"], "nodes": found["Nodes"],
             "listeners": found["JSEventListeners"]}
 
 
 def further(browser, engine):
     """A hundred pages of an organization's list, one after the other."""
-    page = browser.logged_in(engine)
-    session = page.context.new_cdp_session(page)
-    session.send("HeapProfiler.enable")
-    session.send("Performance.enable")
-    page.goto(f"/dashboard/o/{ORG}/deliveries", wait_until="commit")
-    page.evaluate("() => window.bench.drawnAt")
-    heaps, took = {1: heap_of(session)}, []
+    page = logged_in(browser, engine)
+    page.send("HeapProfiler.enable")
+    page.send("Performance.enable")
+    page.goto(f"/dashboard/o/{ORG}/deliveries")
+    page.evaluate("bench.drawnAt")
+    page.evaluate("bench.wholeAt(100)")
+    heaps, took = {1: heap_of(page)}, []
     for n in range(2, max(OLDER) + 1):
-        took.append(page.evaluate("() => window.bench.older()"))
+        took.append(page.evaluate("bench.older()"))
         if took[-1] is None:
             raise Failed(f"there is no page {n} of the list")
         if n in OLDER:
-            heaps[n] = heap_of(session)
+            heaps[n] = heap_of(page)
             note(f"page {n}: {heaps[n]['bytes'] / (1 << 20):.2f} MiB of JavaScript, "
                  f"{heaps[n]['nodes']} nodes; the page took {took[-1]:.0f} ms")
     page.context.close()
@@ -203,25 +197,31 @@ def further(browser, engine):
 class Hands:
     """Keys and clicks at a steady pace."""
 
+    PAUSE = "document.querySelector('.list-actions button')"
+
     def __init__(self, page):
         self.page = page
-        self.field = page.get_by_label("Kind", exact=True)
-        self.pause = page.locator(".list-actions button").first
-        self.field.focus()
+        self.focus()
         # A letter, a second one, both gone; the pause and on again; a turn of the wheel.
-        self.steps = [lambda: page.keyboard.press("x"), lambda: page.keyboard.press("y"),
-                      lambda: page.keyboard.press("Backspace"),
-                      lambda: page.keyboard.press("Backspace"),
+        self.steps = [lambda: page.key("x"), lambda: page.key("y"),
+                      lambda: page.key("Backspace"), lambda: page.key("Backspace"),
                       self.click_pause, self.go_on,
-                      lambda: page.mouse.wheel(0, 300), lambda: page.mouse.wheel(0, -300)]
+                      lambda: page.wheel(300), lambda: page.wheel(-300)]
 
-    def click_pause(self):
-        box = self.pause.bounding_box() # its words change, and so its place
-        self.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    def focus(self):
+        self.page.evaluate("document.querySelector('main input[name=kind]').focus()")
+
+    def click_pause(self): # its words change, and so its place
+        x, y = self.page.evaluate(f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])"
+                                  f"({self.PAUSE}.getBoundingClientRect())")
+        self.page.click(x, y)
 
     def go_on(self):
         self.click_pause()
-        self.field.focus()
+        self.focus()
+
+    def is_paused(self):
+        return self.page.evaluate(f"{self.PAUSE}.getAttribute('aria-pressed')") != "false"
 
     def work(self, seconds):
         began = time.monotonic()
@@ -236,27 +236,25 @@ class Hands:
 
 def observed(page, seconds):
     """What input and the page's work took while hands work."""
-    session = page.context.new_cdp_session(page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.send("Performance.enable", timeDomain="threadTicks")
     hands = Hands(page)
     hands.work(2)  # warm up
-    began, before = time.monotonic(), metrics(session)["TaskDuration"]
-    page.evaluate("""() => {
-        for (const kept of [bench.inputs, bench.events, bench.tasks, bench.rates])
-            kept.length = 0;
-    }""")
+    began, before = time.monotonic(), page.metrics()["TaskDuration"]
+    page.evaluate("[bench.inputs, bench.events, bench.tasks, bench.rates]"
+                  ".forEach((kept) => { kept.length = 0; })")
     hands.work(seconds)
-    busy_s = metrics(session)["TaskDuration"] - before
+    busy_s = page.metrics()["TaskDuration"] - before
     cores = busy_s / (time.monotonic() - began)
-    found = page.evaluate("""() => ({ inputs: bench.inputs, events: bench.events,
+    found = page.evaluate("""({ inputs: bench.inputs, events: bench.events,
         tasks: bench.tasks, rates: bench.rates,
         gaps: document.querySelectorAll('.live-list > .gap').length,
         shown: document.querySelectorAll('.live-list > li').length })""")
+    page.send("Performance.disable")
     inputs = [one["ms"] for one in found["inputs"]]
     tasks = [one["ms"] for one in found["tasks"]]
-    if len(inputs) < 20 or hands.pause.get_attribute("aria-pressed") != "false":
-        raise Failed(f"{len(inputs)} inputs were noticed, and the page is paused: "
-                     f"{hands.pause.get_attribute('aria-pressed')}")
+    if len(inputs) < 20 or hands.is_paused():
+        raise Failed(f"{len(inputs)} inputs were noticed; the page is paused: "
+                     f"{hands.is_paused()}")
     return {"inputs": len(inputs), "p50_ms": percentile(inputs, 50),
             "p99_ms": percentile(inputs, 99), "worst_ms": max(inputs),
             "worst_event_ms": max((one["ms"] for one in found["events"]), default=0),
@@ -272,22 +270,25 @@ def live(bench, browser, engine, seconds):
     stack_hooks(engine, [receiver.port], LIVE_ORG)
     engine.post(org=LIVE_ORG, count=100, stacks=STACKS)
     receiver.wait_for(100)
-    page = browser.logged_in(engine)
+    page = logged_in(browser, engine)
     page.goto(f"/dashboard/o/{LIVE_ORG}/live")
-    page.locator(".list-actions").get_by_text("Live", exact=True).wait_for()
+    page.wait_for("document.querySelector('.list-actions .icon-delivered') !== null")
     quiet = observed(page, seconds / 2)
     receiver.reset()
     load = bench.load_start(
         engine.ingest_port, token=engine.token, path=f"/api/orgs/{LIVE_ORG}/events",
-        stacks=STACKS, rate=RATE, seconds=int(seconds) + 12, connections=8,
-        bytes=PAYLOAD_BYTES)
+        stacks=STACKS, rate=RATE, seconds=int(seconds) + 12, connections=4,
+        batch=BATCH, bytes=PAYLOAD_BYTES)
     time.sleep(7)  # the page counts over five seconds
-    meter, before = cpu.Meter(engine), receiver.stats()["requests"]
+    meter, before = cpu.Meter(engine, load=load, receiver=receiver,
+                              browser=browser.pids()), receiver.stats()["requests"]
     began = time.monotonic()
     busy = observed(page, seconds)
     n_sent = receiver.stats()["requests"] - before
     busy["delivered_per_second"] = n_sent / (time.monotonic() - began)
     busy["cpu"] = meter.stop(max(1, n_sent))
+    busy["cores"] = {who: us * busy["delivered_per_second"] / 1e6
+                     for who, us in busy["cpu"]["us_per_delivery"].items()}
     load.communicate()
     page.context.close()
     goals = [goal("attempts the page saw, of those delivered",
@@ -301,7 +302,9 @@ def live(bench, browser, engine, seconds):
              f"ms; {found['rows_per_second']:,.0f} rows/s came, {found['gaps']} gaps; "
              f"{found['shown']} rows on the page, whose thread takes {found['page_cores']:.2f} "
              "of a core")
-    note(cpu.words(busy["cpu"]))
+    note(cpu.words(busy["cpu"]) + "; cores: " + ", ".join(
+        f"{who} {cores:.2f}" for who, cores in
+        sorted(busy["cores"].items(), key=lambda one: -one[1]) if cores >= 0.005))
     return {"quiet": quiet, "busy": busy, "goals": goals}
 
 
@@ -313,8 +316,8 @@ def dashboard(bench):
     n_rounds = bench.rounds or (3 if bench.is_quick else 11)
     seconds = bench.seconds or (5 if bench.is_quick else 30)
     engines = {FEW: store(bench, FEW), attempts: store(bench, attempts)}
-    browser = Browser(bench)
-    rows, goals = first_page_rows(first_pages(browser, engines, n_rounds), attempts, FEW)
+    browser = Chromium(bench)
+    rows, goals = first_page_rows(*first_pages(browser, engines, n_rounds), attempts, FEW)
     pages = further(browser, engines[attempts])
     engines.pop(FEW).stop()
     now = live(bench, browser, engines[attempts], seconds)
