@@ -25,10 +25,13 @@ export async function show(context) {
   const { main, place, params, query, signal, setTitle, screen } = context;
   const again = () => go(location.pathname + location.search, true);
   const tab = screen === 'hook' ? 'deliveries' : screen.slice('hook-'.length);
+  const api = hookApi(place, params.hook);
   const loading = loadHook(place, params.hook, signal);
-  // The list needs of its webhook only what the address says, and is asked for meanwhile.
+  // What needs of the webhook only what the address says is asked for meanwhile.
+  const status = call(`${api}/status`, { signal });
+  status.catch(() => {}); // the region says it
   const list = tab === 'deliveries' && deliveryList({ place, hook: params.hook,
-    api: `${hookApi(place, params.hook)}/deliveries`, segments: ['hooks', params.hook], query, signal });
+    api: `${api}/deliveries`, segments: ['hooks', params.hook], query, signal });
   const hook = await loading;
   const body = list || await tabBody(tab, hook, context, again);
   if (signal.aborted) return;
@@ -38,8 +41,8 @@ export async function show(context) {
     below: [h('span', { class: 'code cut', title: hook.url }, destination(hook)),
       h('span', { class: 'quiet' }, named('format', hook.format)), h('span', { class: 'quiet code' }, hook.id)],
     actions: may('write') && actions(hook, again) }),
-  statusRegion(hook, signal).element, hook.raw.secretOverlap && overlapRegion(hook, signal).element, tabs(hook, tab),
-  body);
+  statusRegion(hook, status, signal).element, hook.raw.secretOverlap && overlapRegion(hook, signal).element,
+  tabs(hook, tab), body);
 }
 
 /** @param {Hook} hook @param {() => void} again draws the screen anew */
@@ -85,10 +88,14 @@ async function tabBody(tab, hook, { query, signal, place }, again) {
   return livePanel({ place, hook: hook.id, stream: `${api}/tail`, list: `${api}/deliveries`, query, signal });
 }
 
-/** How it goes, and why. @param {Hook} hook @param {AbortSignal} signal */
-function statusRegion(hook, signal) {
-  return region({ signal, everyMs: REFRESH_MS, lines: 2, label: t('hook.status'),
-    load: () => call(`${apiOf(hook)}/status`, { signal }),
+/** How it goes, and why. @param {Hook} hook @param {Promise<any>|null} first status @param {AbortSignal} signal */
+function statusRegion(hook, first, signal) {
+  const load = () => {
+    const status = first ?? call(`${apiOf(hook)}/status`, { signal });
+    first = null;
+    return status;
+  };
+  return region({ signal, everyMs: REFRESH_MS, lines: 2, label: t('hook.status'), load,
     draw: (status) => h('div', { class: 'status-line' },
       h('div', { class: 'status-state' }, badge(status.state), h('p', null, ...why(hook, status))),
       h('dl', { class: 'figures' },
