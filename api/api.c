@@ -20,6 +20,7 @@
 #include "api/dashboard/handlers.h"
 #include "api/dashboard/session.h"
 #include "api/deliveries/handlers.h"
+#include "api/hooks/hook_counts.h"
 #include "api/hooks/hook_disable.h"
 #include "api/hooks/secret_expiry.h"
 #include "api/routes.h"
@@ -351,7 +352,7 @@ static bool count_hook(void *data, const struct hook *hook)
 
     if (hook->name.n_bytes == 0)
         return true; // a trace of a deleted hook
-    shares_add(&api->shares[CAP_HOOKS], hook->org_id, 1);
+    hook_counts_note(api, hook);
     expire_note_first(api, hook);
     return true;
 }

@@ -11,6 +11,7 @@
 
 #include "api/core/api_request.h"
 #include "api/core/audit.h"
+#include "api/hooks/hook_counts.h"
 #include "api/hooks/hook_judgement.h"
 #include "api/hooks/secret_expiry.h"
 #include "api/hooks/secret_usage.h"
@@ -35,8 +36,7 @@ struct hook_change {
     size_t n_events;   // that a dry run judges
     unsigned n_tries;  // writes so far
     uint64_t org_id;   // of the scope's organization; 0: it has no number yet
-    uint64_t
-        name_hash; // of the organization, under which its first hooks count
+    struct hook_counts counts;
 };
 
 static void on_free(struct api_request *rq)
@@ -219,39 +219,6 @@ static enum err begin_here(struct api_request *rq, struct hook *hook)
     return event_view_end(rq->api->events, &hook->from);
 }
 
-// Until its first hook is stored, an organization has no number to count under, so its
-// first hooks count under a hash of its name, whose highest bit is 0: that of numbers is 1. Two
-// names with the same hash would count as one for this moment.
-static uint64_t name_hash(const struct hook_scope *scope)
-{
-    return hash_here(scope->org, scope->dialect) >> 1;
-}
-
-static uint64_t counted_as(const struct hook_change *c)
-{
-    return c->org_id != 0 ? c->org_id : c->name_hash;
-}
-
-// False: there are too many hooks; the request has been answered. Their number does not
-// fall by itself, so the answer is 409, a conflict, and not 429.
-static bool may_create(struct api_request *rq)
-{
-    const struct hook_change *c = rq->data;
-    const struct shares *hooks = &rq->api->shares[CAP_HOOKS];
-    struct share_limit limit = cap_limit(rq->api->config, CAP_HOOKS);
-    uint64_t held = shares_of(hooks, c->name_hash);
-    enum share share;
-
-    if (c->org_id != 0)
-        held += shares_of(hooks, c->org_id);
-    share =
-        share_check(&limit, held, shares_of_all(hooks), rq->grant.is_admin, 1);
-    if (share == SHARE_THERE)
-        return true;
-    request_refuse_share(rq, CAP_HOOKS, share, 409);
-    return false;
-}
-
 static void fail_name(struct api_request *rq)
 {
     const struct hook_change *c = rq->data;
@@ -294,9 +261,7 @@ static void on_created(struct api_request *rq,
         write_new(rq); // the generated name is taken
         return;
     }
-    shares_remove(&rq->api->shares[CAP_HOOKS], counted_as(c), 1);
-    if (result->err == OK)
-        shares_add(&rq->api->shares[CAP_HOOKS], result->hook->org_id, 1);
+    hook_counts_end(rq->api, &c->counts, result->hook);
     if (result->err == ERR_EXISTS) {
         fail_name(rq);
     } else if (result->err != OK) {
@@ -327,8 +292,7 @@ static void begin_create(struct api_request *rq)
 
     if (!request_org_no(rq, &c->hook.scope, &c->org_id))
         return;
-    c->name_hash = name_hash(&c->hook.scope);
-    if (!may_create(rq))
+    if (!hook_counts_begin(rq, &c->counts, c->org_id, NULL, &c->hook))
         return;
     c->is_named = c->hook.name.n_bytes > 0;
     c->hook.created_at_ms = clock_now_ms();
@@ -342,8 +306,7 @@ static void begin_create(struct api_request *rq)
         request_fail_store(rq, err);
         return;
     }
-    // Counted before it is stored: others are checked meanwhile.
-    shares_add(&rq->api->shares[CAP_HOOKS], counted_as(c), 1);
+    hook_counts_take(rq->api, &c->counts);
     write_new(rq);
 }
 
@@ -377,6 +340,7 @@ static void on_updated(struct api_request *rq,
 {
     struct hook_change *c = rq->data;
 
+    hook_counts_end(rq->api, &c->counts, result->hook);
     if (result->err == ERR_CONFLICT && c->n_tries < UPDATE_TRIES) {
         // From the hook as it is now, which stays so.
         request_change(rq, begin_update, CHANGE_ALONE);
@@ -416,6 +380,8 @@ static void write_merged(struct api_request *rq)
         return;
     }
     buf_clear(&why);
+    if (!hook_counts_begin(rq, &c->counts, c->old->org_id, c->old, &hook))
+        return;
     hook.updated_at_ms = clock_now_ms();
     if (c->is_dry) {
         answer_dry(rq, &hook);
@@ -428,6 +394,7 @@ static void write_merged(struct api_request *rq)
         return;
     }
     c->n_tries++;
+    hook_counts_take(rq->api, &c->counts);
     caller = change_caller(rq, on_updated);
     hook_update(rq->api->hooks, &hook, &caller);
 }
@@ -490,9 +457,7 @@ static void on_deleted(struct api_request *rq,
     } else if (result->err != OK) {
         request_fail_store(rq, result->err);
     } else {
-        // A record that could not be read at the start is not counted.
-        if (shares_of(&rq->api->shares[CAP_HOOKS], c->org_id) > 0)
-            shares_remove(&rq->api->shares[CAP_HOOKS], c->org_id, 1);
+        hook_counts_forget(rq->api, c->org_id, c->old);
         api_hint(rq->api);
         audit_deleted(rq, &c->scope, c->old);
         http_respond(rq->http, &response);

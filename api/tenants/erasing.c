@@ -71,13 +71,15 @@ void erasing_count(const struct api *api, struct erasure *e)
 // of sessions. Done before the last step, too: an earlier process may have been killed.
 static void let_go(struct api *api, const struct erasure *e)
 {
-    struct shares *hooks = &api->shares[CAP_HOOKS];
+    struct shares *const shares[] = { &api->shares[CAP_HOOKS],
+                                      &api->shares[CAP_PATTERNS] };
 
-    for (size_t i = 0; i < 2; i++) {
-        uint64_t n = e->org_nos[i] != 0 ? shares_of(hooks, e->org_nos[i]) : 0;
+    for (size_t i = 0; i < 4; i++) {
+        uint64_t org_no = e->org_nos[i / 2];
+        uint64_t n = org_no != 0 ? shares_of(shares[i % 2], org_no) : 0;
 
         if (n > 0)
-            shares_remove(hooks, e->org_nos[i], n);
+            shares_remove(shares[i % 2], org_no, n);
     }
     session_forget_org(api, erasure_org(e));
     dashboard_keep_now(api->dashboard, api->config->data_dir);

@@ -17,6 +17,10 @@ static const struct {
 } caps[CAP_COUNT] = {
     [CAP_HOOKS] = { "max_hooks", AT(max_hooks), AT(max_hooks_per_organization),
                     10, "webhooks", "delete one first" },
+    [CAP_PATTERNS] = { "max_patterns", AT(max_patterns),
+                       AT(max_patterns_per_organization), 100,
+                       "webhooks with a pattern",
+                       "take the pattern of another one away first" },
     [CAP_STACKS] = { "max_stacks", AT(max_stacks),
                      AT(max_stacks_per_organization), 10,
                      "stacks and environments that are known",

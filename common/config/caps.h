@@ -16,7 +16,8 @@
 
 enum cap_kind {
     CAP_HOOKS,
-    CAP_STACKS, // known names of stacks and environments
+    CAP_PATTERNS, // webhooks with a pattern
+    CAP_STACKS,   // known names of stacks and environments
     CAP_TAILS,
     CAP_ON_DEMAND, // attempts on demand: pings, redeliveries
     CAP_QUERIES,   // other queries to dispatchers

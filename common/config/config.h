@@ -100,6 +100,8 @@ struct config {
     // Caps that organizations share; see caps.h.
     uint64_t max_hooks;
     uint64_t max_hooks_per_organization;
+    uint64_t max_patterns;
+    uint64_t max_patterns_per_organization;
     uint64_t max_stacks;
     uint64_t max_stacks_per_organization;
     uint64_t max_tokens_per_organization;

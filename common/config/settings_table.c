@@ -178,6 +178,16 @@ static const struct setting rows[] = {
       "0", 0, 100000000, true,
       "Maximum number of webhooks of one organization; 0: a tenth of "
       "max_hooks." },
+    { "max_patterns", TYPE_COUNT, AT(max_patterns), "100000", 2, 100000000,
+      true,
+      "Maximum number of webhooks with a pattern, of all organizations "
+      "together; "
+      "each takes memory in its dispatcher." },
+    { "max_patterns_per_organization", TYPE_COUNT,
+      AT(max_patterns_per_organization), "0", 0, 100000000, true,
+      "Maximum number of webhooks with a pattern of one organization, each of "
+      "whose events is compared with all of them, while other organizations "
+      "wait; 0: a hundredth of max_patterns." },
     { "max_stacks", TYPE_COUNT, AT(max_stacks), "1000000", 2, 100000000, false,
       "Maximum number of stacks and environments known by name, with their "
       "organizations: this many from events, and as many from webhooks and "

@@ -79,6 +79,28 @@ class Webhooks(Case):
             "DELETE", f"{path}/{r.json()['name']}"))
 
 
+class Patterns(Case):
+    """Held by webhooks, which many more may be."""
+    setting, settings = "max_patterns", {"max_patterns": "8",
+                                         "max_patterns_per_organization": "3"}
+    share, whole, reserve, code = 3, 8, 1, 409
+
+    def hold(self, who, org):
+        self.n += 1
+        path = f"/api/orgs/{org}/hooks"
+        reply = self.engine.api("POST", path, {
+            "organizationName": org, "displayName": "x", "active": True,
+            "name": f"p{self.n}", "payloadUrl": self.receiver.url(),
+            "pattern": {"kind": ["a.b"]}}, token=self.token(who))
+        assert reply.status == 201 or reply.json()["field"] == "pattern"
+        # Half of them give it back by their end, half by a change.
+        if self.n % 2:
+            return Done(reply, lambda r: self.engine.api(
+                "DELETE", f"{path}/{r.json()['name']}"))
+        return Done(reply, lambda r: self.engine.api(
+            "PATCH", f"{path}/{r.json()['name']}", {"pattern": None}))
+
+
 class Stacks(Case):
     # The organizations count among all of them, too.
     setting, settings = "max_stacks", {"max_stacks": "11",
@@ -327,7 +349,7 @@ class Bytes(Posts):
         return request
 
 
-ROWS = (Webhooks, Stacks, Tokens, Tails, Manual, Questions, Replays, Discards,
+ROWS = (Webhooks, Patterns, Stacks, Tokens, Tails, Manual, Questions, Replays, Discards,
         Requests, Bytes, Backlog)
 CASES = (*ROWS, Posts)
 
@@ -501,16 +523,45 @@ def test_replays_count_also_after_a_crash(case):
     wait_for(lambda: is_there(case.hold("acme", "acme")), "one has ended")
 
 
-@pytest.mark.parametrize("case", [Webhooks], indirect=True, ids=["webhooks"])
+@pytest.mark.parametrize("case", [Webhooks, Patterns], indirect=True,
+                         ids=["webhooks", "patterns"])
 def test_webhooks_count_also_after_a_crash(case):
     held = take_all(case, "acme", "acme")[0]
     kill_role(case, "api")
     refused = case.hold("acme", "acme")
-    assert "max_hooks_per_organization" in refusal_of(refused)
+    assert f"{case.setting}_per_organization" in refusal_of(refused)
     assert is_there(case.hold("admin", "acme"))  # it has no share
     held[0].close()
     held[1].close()
     assert is_there(case.hold("acme", "acme"))
+
+
+@pytest.mark.parametrize("case", [Patterns], indirect=True, ids=["patterns"])
+def test_a_pattern_is_counted_when_a_webhook_gets_it(case):
+    engine, token = case.engine, case.tokens["acme"]
+    plain = engine.create_hook(case.receiver.url())
+    pattern = {"pattern": {"kind": ["a.b"]}}
+    take_all(case, "acme", "acme")
+    for query in ("", "?dryRun=true"):
+        refused = engine.api("PATCH", plain + query, pattern, token=token)
+        assert refused.status == 409 and refused.json()["field"] == "pattern"
+        assert "3 webhooks with a pattern" in refused.json()["message"]
+    assert "pattern" not in engine.api("GET", plain).json()
+    with_one = f"/api/orgs/acme/hooks/p{case.n - 1}"
+    # Another pattern instead of one takes no more.
+    assert engine.api("PATCH", with_one, {"pattern": {"kind": ["c"]}}, token=token).status == 200
+    assert engine.api("PATCH", plain, {"displayName": "y"}, token=token).status == 200
+    assert engine.api("PATCH", with_one, {"pattern": None}, token=token).status == 200
+    assert engine.api("PATCH", plain, pattern, token=token).status == 200
+    # An erased organization gives back what it had.
+    for org in ("zeta", "other"):
+        refused = take_all(case, org, org)[1]
+    assert "all organizations together" in refusal_of(refused)
+    erased = engine.api("DELETE", "/api/orgs/acme")
+    assert erased.status == 202, erased
+    wait_for(lambda: engine.api("GET", erased.headers["location"]).json()["step"] == "done",
+             "it is erased")
+    assert is_there(case.hold("other", "other"))
 
 
 @pytest.mark.settings(max_queue_bytes="16MiB",

@@ -159,6 +159,7 @@ static void defaults_leave_each_cap_a_share_and_a_reserve(void **state)
     assert_int_equal(cap_limit(&config, CAP_HOOKS).whole, 1000000);
     assert_int_equal(cap_limit(&config, CAP_HOOKS).of_one, 100000);
     assert_int_equal(cap_limit(&config, CAP_HOOKS).reserve, 120000);
+    assert_int_equal(cap_limit(&config, CAP_PATTERNS).of_one, 1000);
     assert_int_equal(cap_limit(&config, CAP_TAILS).of_one, 16);
     config_clear(&config);
     buf_clear(&faults);
