@@ -253,6 +253,17 @@ static void on_free(struct api_request *rq)
     buf_clear(&l->after);
 }
 
+static bool has_param(const struct api_request *rq, const char *name)
+{
+    struct buf text;
+    bool has_it;
+
+    buf_init(&text, 0);
+    has_it = http_query(rq->http, name, &text) != ERR_NOTFOUND;
+    buf_clear(&text);
+    return has_it;
+}
+
 // Whether the request asks for the hooks of all places of its organization. Other values
 // of `scope` mean nothing to us, as in Pulumi's API.
 static bool is_about_all_places(const struct api_request *rq,
@@ -280,7 +291,11 @@ void hooks_list(struct api_request *rq)
     if (!request_scope(rq, &l->scope))
         return;
     if (is_about_all_places(rq, &l->scope)) {
-        hook_table_get(rq, &l->scope);
+        hook_table_get(rq, &l->scope, false);
+        return;
+    }
+    if (has_param(rq, "series")) {
+        hook_table_get(rq, &l->scope, true);
         return;
     }
     buf_init(&l->after, 0);

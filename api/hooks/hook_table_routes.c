@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // hook_table_routes.c — handler of the table of all hooks of an organization, over all
-// its places, each with its status.
+// its places, or of one place, each with its status.
 //
 // Happy path: the next hooks are listed and compared with the text that is searched
 // for, in slices; their dispatchers say how it goes with them, one dispatcher after the
@@ -17,6 +17,7 @@
 
 #include <string.h>
 
+#include "api/hooks/hook_series.h"
 #include "api/hooks/place.h"
 #include "api/json/pagination.h"
 #include "api/json/pulumi_hook_json.h"
@@ -32,8 +33,6 @@
 #define ASKED_MAX       2000  // hooks whose status one request asks for
 #define PAGE_MAX_BYTES  ((size_t)1 << 20)
 #define REPLY_WITHIN_MS 5000
-#define SERIES_S        3600 // how far back a row's series goes
-#define SLOTS_MAX       16
 
 // As status.c of the dispatcher names them; STATUS_UNKNOWN is ours.
 static const char *const state_names[] = {
@@ -45,10 +44,12 @@ static const char *const state_names[] = {
 struct table {
     struct api_request *rq;
     struct hook_scope scope;
+    bool is_place; // hooks of the scope alone; a position is a name then
     char akinon_org[AKINON_ID_BYTES];
-    unsigned states; // that are wanted, as bits; 0: all
-    struct str text; // that is searched for; empty: all
-    bool has_series; // rows show their last hour
+    struct str list_name; // which a token is bound to
+    unsigned states;      // that are wanted, as bits; 0: all
+    struct str text;      // that is searched for; empty: all
+    bool has_series;      // rows show their last hour
     size_t limit;
     struct buf last; // position of the last hook that is done
     bool has_more;
@@ -166,7 +167,7 @@ static bool read_query(struct table *t, const uint8_t key[SHA256_BYTES])
         read_param(t, "state", read_states, &why) == OK &&
         read_param(t, "text", read_text, &why) == OK &&
         read_param(t, "series", read_series, &why) == OK &&
-        page_query_read(t->rq->http, key, t->scope.org, &page, &why) == OK;
+        page_query_read(t->rq->http, key, t->list_name, &page, &why) == OK;
     if (!is_good)
         http_fail(t->rq->http, 400, STR_EMPTY, "%s", buf_cstr(&why));
     t->limit = page.limit;
@@ -197,6 +198,17 @@ static bool is_searched_for(const struct table *t, const struct hook *hook)
            holds(hook->scope.target, t->text);
 }
 
+static void put_position(const struct table *t, const struct hook *hook,
+                         struct buf *out)
+{
+    buf_reset(out);
+    if (t->is_place) {
+        buf_put_str(out, hook->name);
+    } else {
+        hook_cursor_put(hook, out);
+    }
+}
+
 static bool on_hook(void *data, const struct hook *hook)
 {
     struct table *t = data;
@@ -209,8 +221,7 @@ static bool on_hook(void *data, const struct hook *hook)
     }
     t->n_in_read++;
     t->n_listed++;
-    buf_reset(&t->listed);
-    hook_cursor_put(hook, &t->listed);
+    put_position(t, hook, &t->listed);
     if (!is_searched_for(t, hook))
         return true;
     t->nos[t->n_nos++] = hook->no;
@@ -219,7 +230,8 @@ static bool on_hook(void *data, const struct hook *hook)
     return true;
 }
 
-// Lists hooks after `listed`: first those of Pulumi's places, then Akinon's.
+// Lists hooks after `listed`. Of an organization: first those of Pulumi's places, then
+// Akinon's.
 static enum err list(struct table *t)
 {
     struct hook_store *hooks = t->rq->api->hooks;
@@ -230,6 +242,8 @@ static enum err list(struct table *t)
 
     t->has_more = false;
     t->n_in_read = 0;
+    if (t->is_place)
+        return hook_list(hooks, &t->scope, after, on_hook, t);
     if (!is_akinon) {
         err = hook_list_org(hooks, DIALECT_PULUMI, t->scope.org, after, on_hook,
                             t);
@@ -324,52 +338,6 @@ static struct str take_line(struct table *t, uint64_t hook_id)
     return state;
 }
 
-static void put_counts(const char *key, const uint64_t *counts, size_t n,
-                       struct json_writer *w)
-{
-    json_open_array(w, key);
-    for (size_t i = 0; i < n; i++)
-        json_put_u64(w, NULL, counts[i]);
-    json_close(w);
-}
-
-// Puts the attempts of the last hour, slot by slot.
-static void put_series(const struct table *t, uint64_t hook_id,
-                       struct json_writer *w)
-{
-    const struct api *api = t->rq->api;
-    unsigned shard = queue_shard_of(hook_id, api->n_shards);
-    int64_t now_s = clock_now_ms() / 1000;
-    uint64_t attempts[SLOTS_MAX], succeeded[SLOTS_MAX];
-    int64_t first_s, slot_s;
-    size_t n = 0;
-    enum err err = OK;
-
-    stats_slots(now_s, SERIES_S, &first_s, &slot_s);
-    for (int64_t at_s = first_s; at_s <= now_s && n < SLOTS_MAX && err == OK;
-         at_s += slot_s) {
-        struct stats sum;
-
-        stats_init(&sum);
-        err = stats_read_slot(api->shards[shard], hook_id, at_s, slot_s, &sum);
-        attempts[n] = stats_attempts(&sum);
-        succeeded[n++] = sum.errors[ERROR_NONE];
-        stats_clear(&sum);
-    }
-    if (err != OK) {
-        log_warn("the statistics of a hook cannot be read", "reason=%s",
-                 log_quote(str_of(err_str(err))));
-        json_put_null(w, "series");
-        return;
-    }
-    json_open_object(w, "series");
-    json_put_i64(w, "from", first_s);
-    json_put_i64(w, "slotSeconds", slot_s);
-    put_counts("attempts", attempts, n, w);
-    put_counts("succeeded", succeeded, n, w);
-    json_close(w);
-}
-
 static bool put_row(void *data, const struct hook *hook)
 {
     struct table *t = data;
@@ -389,10 +357,9 @@ static bool put_row(void *data, const struct hook *hook)
         json_close(w);
     }
     if (t->has_series)
-        put_series(t, hook->no, w);
+        hook_series_put(t->rq->api, hook->no, w);
     json_close(w);
-    buf_reset(&t->last);
-    hook_cursor_put(hook, &t->last);
+    put_position(t, hook, &t->last);
     t->n_shown++;
     return false;
 }
@@ -426,7 +393,7 @@ static void respond(struct table *t)
     buf_init(&token, 0);
     if (t->has_more) {
         auth_key(rq->api->auth, "hooktable", key);
-        page_token_put(key, t->scope.org, buf_str(&t->last), &token);
+        page_token_put(key, t->list_name, buf_str(&t->last), &token);
         page_put_headers(rq->http, buf_str(&token), &headers);
     }
     json_close(&t->json);
@@ -534,7 +501,28 @@ static void on_free(struct api_request *rq)
     buf_clear(&t->last);
 }
 
-void hook_table_get(struct api_request *rq, const struct hook_scope *scope)
+// What the tokens of this table are bound to.
+static struct str name_of(const struct table *t)
+{
+    struct buf text;
+    struct str name;
+
+    if (!t->is_place)
+        return t->scope.org;
+    buf_init(&text, 0);
+    buf_printf(&text, "%d %d ", (int)t->scope.dialect, (int)t->scope.level);
+    buf_put_str(&text, t->scope.org);
+    buf_putc(&text, '\0');
+    buf_put_str(&text, t->scope.project);
+    buf_putc(&text, '\0');
+    buf_put_str(&text, t->scope.target);
+    name = arena_copy(&t->rq->arena, buf_str(&text));
+    buf_clear(&text);
+    return name;
+}
+
+void hook_table_get(struct api_request *rq, const struct hook_scope *scope,
+                    bool is_place)
 {
     struct table *t = arena_take(&rq->arena, sizeof(*t));
     uint8_t key[SHA256_BYTES];
@@ -542,6 +530,8 @@ void hook_table_get(struct api_request *rq, const struct hook_scope *scope)
     memset(t, 0, sizeof(*t));
     t->rq = rq;
     t->scope = *scope;
+    t->is_place = is_place;
+    t->list_name = name_of(t);
     if (akinon_is_id(scope->org))
         akinon_lower_id(scope->org, t->akinon_org);
     buf_init(&t->last, 0);

@@ -161,6 +161,12 @@ def test_the_last_hour_of_every_webhook(hands, world):
     wait_for(lambda: label("orders-eu") == "100 % of 5 attempts delivered", "statistics")
     assert label("crm") == "0 % of 3 attempts delivered"
     assert label("billing") == ""
+    # A stack's own list tells it, too.
+    world.engine.api("POST", f"{world.hooks['deploys']}/ping")
+    page.goto("/dashboard/o/acme/s/website/prod/hooks")
+    page.get_by_role("columnheader", name="Last hour").wait_for()
+    page.get_by_role("row").filter(has=page.get_by_role("link", name="deploys")).wait_for()
+    assert page.get_by_role("row").count() == 2
 
 
 def test_what_a_rotation_leaves_is_told(hands, world):

@@ -286,5 +286,21 @@ def test_rows_show_their_last_hour(make_engine, receiver):
     sums = engine.api("GET", f"{down}/stats/series?window=1h").json()
     assert sums["slots"][0]["from"] - found[0]["series"]["from"] in (0, 300)
     assert all("series" not in row for row in rows(engine)[0])
+    # A place's own list has them, too: the same rows, in pages of its own.
+    for n in range(3):
+        make(engine, receiver, "stack", f"s{n}")
+    engine.settle_hooks()
+    found, _ = rows(engine, "&series=1h")
+    for place, (path, _) in {**PLACES, "akinon": (AKINON, {})}.items():
+        own = [row for row in found if row["place"] == place]
+        for query in ("?series=1h", "?series=1h&limit=2"):
+            assert rows(engine, query, path)[0] == own, (place, query)
+        assert rows(engine, "?series=1h&text=S1&state=ok", path)[0] == [
+            row for row in own if row["name"] == "s1"]
+        assert engine.api("GET", f"{path}?series=24h").status == 400
+    page = engine.api("GET", f"{PLACES['stack'][0]}?series=1h&limit=1")
+    token = page.headers["x-continuation-token"]
+    for path in (TABLE, f"{PLACES['environment'][0]}?series=1h"):
+        assert engine.api("GET", f"{path}&continuationToken={token}").status == 400
     reply = engine.api("GET", f"{TABLE}&series=24h")
     assert reply.status == 400 and "series" in reply.json()["message"]

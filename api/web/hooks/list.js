@@ -19,25 +19,20 @@ import { remove, sendPing, setActive } from '../shared/actions.js';
 
 const STATES = ['ok', 'failing', 'paused', 'inactive', 'disabled'];
 
-/**
- * @param {boolean} hasHour the list of an organization tells of the last hour, too
- * @returns {{title: string, class?: string, isHidden?: boolean}[]}
- */
-function columns(hasHour) {
+/** @returns {{title: string, class?: string, isHidden?: boolean}[]} */
+function columns() {
   return [{ title: t('deliveries.state') }, { title: t('form.name'), class: 'grow' }, { title: t('hooks.place') },
     { title: t('form.destination'), class: 'grow' }, { title: t('keys.g-e') },
-    ...(hasHour ? [{ title: t('hooks.hour'), class: 'hour' }] : []),
-    { title: t('hooks.actions'), isHidden: true, class: 'end' }];
+    { title: t('hooks.hour'), class: 'hour' }, { title: t('hooks.actions'), isHidden: true, class: 'end' }];
 }
 
 /** @param {Context} context */
 export async function show({ main, place, query, signal, setTitle }) {
   const label = placeLabel(place);
   setTitle(t('nav.hooks'), label, place.org);
-  const isAll = place.kind === 'org';
   const filter = { q: query.get('q') ?? '', state: query.get('state') ?? '', format: query.get('format') ?? '' };
   const list = region({ signal, lines: 6,
-    load: () => pages(`${hooksApi(place)}?limit=1000${isAll ? '&scope=all&series=1h' : ''}`,
+    load: () => pages(`${hooksApi(place)}?limit=1000&series=1h${place.kind === 'org' ? '&scope=all' : ''}`,
       { signal, wanted: 2000, requests: 20 }),
     draw: ({ rows, next }) => drawList(rows.map((raw) => fromApi(raw, place)), Boolean(next)) });
 
@@ -45,11 +40,11 @@ export async function show({ main, place, query, signal, setTitle }) {
   function drawList(hooks, isMore) {
     if (hooks.length === 0) return empty(t('hooks.empty'),
       h('p', null, t('hooks.empty-how'), ' ', h('code', null, 'posthorn hook create')));
-    const { element, body } = table(t('nav.hooks'), columns(isAll));
+    const { element, body } = table(t('nav.hooks'), columns());
     const count = h('p', { class: 'quiet', role: 'status' });
     const apply = () => {
       const shown = hooks.filter((hook) => isWanted(hook, filter));
-      fill(body, ...shown.map((hook) => hookRow(hook, isAll, list.reload)));
+      fill(body, ...shown.map((hook) => hookRow(hook, list.reload)));
       fill(count, t('hooks.count', { n: shown.length, all: hooks.length }), isMore && ` ${t('hooks.more')}`);
       note(href(place, ['hooks'], filter));
     };
@@ -97,16 +92,16 @@ export function filtersText(hook) {
   return (shown || t('form.all')) + (hook.raw.pattern ? ` · ${t('form.pattern')}` : '');
 }
 
-/** @param {Hook} hook @param {boolean} hasHour @param {() => void} changed */
-function hookRow(hook, hasHour, changed) {
-  return row(columns(hasHour), [
+/** @param {Hook} hook @param {() => void} changed */
+function hookRow(hook, changed) {
+  return row(columns(), [
     [badge(hook.state), hook.raw.failing && hook.state !== 'failing' && badge('failing')],
     h('a', { class: 'row-link', href: href(hook.place, ['hooks', hook.id]) }, hook.title),
     placeLabel(hook.place) || h('span', { class: 'quiet' }, t('place.org')),
     h('span', { class: 'two' }, h('span', { class: 'cut', title: hook.url }, destination(hook)),
       h('span', { class: 'quiet' }, named('format', hook.format))),
     h('span', { class: 'cut', title: [...hook.groups, ...hook.filters].join(', ') }, filtersText(hook)),
-    ...(hasHour ? [hour(hook.raw.series)] : []),
+    hour(hook.raw.series),
     may('write') && rowMenu(hook, changed),
   ]);
 }
