@@ -2,13 +2,16 @@
 """Every screen of the dashboard and its states: no fault of accessibility that axe finds, no
 message on the console, nothing that has to be scrolled sideways; and bytes of others as text.
 
-POSTHORN_SHOTS=DIRECTORY keeps pictures of what was looked at.
+POSTHORN_SHOTS=DIRECTORY keeps pictures of what was looked at. PICTURES_WRITE=1 makes the two
+of the README anew.
 """
 
 import json
 import os
 import pathlib
 import re
+import struct
+import zlib
 
 import pytest
 
@@ -16,6 +19,7 @@ from browser import WCAG, Window, browser, violations
 from conftest import running
 from dashboard_world import HOSTILE, SETTINGS, World
 from engine import Engine
+from support import ROOT
 
 __all__ = ["browser"]  # a fixture
 
@@ -317,6 +321,58 @@ def test_a_very_wide_screen(browser, world):
     window.page.get_by_text("Outcomes of attempts").first.wait_for()
     judge(window.page, "overview-2560")
     window.close()
+
+
+# --- the pictures of the README ---
+
+PICTURES_MAX_BYTES = 300_000  # together
+PICTURES = [
+    ("dashboard-overview", "", "Outcomes of attempts", 900),
+    ("dashboard-attempt", "{attempt}", "First byte", 760),
+]
+
+
+def words_on(page):
+    """What the screen calls its parts; nothing that differs from run to run."""
+    words = page.evaluate(
+        """[...document.querySelectorAll('nav a, h1, h2, main dt, main button, main .segments label')]
+        .map((e) => e.innerText.trim().replace(/\\s+/g, ' ')).filter(Boolean).join(' | ')"""
+    )
+    return re.sub(r"\b[0-9a-f]{8}\b", "ID", words)
+
+
+def with_words(png, words):
+    """The picture with what it shows as its description."""
+    chunk = b"tEXtDescription\0" + words.encode("latin-1", "replace")
+    chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return png[:33] + chunk + png[33:]
+
+
+def read_picture(png):
+    """Its size, and its description."""
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    size, at = struct.unpack(">II", png[16:24]), 33
+    length = struct.unpack(">I", png[at : at + 4])[0]
+    kind, text = png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
+    return size, text.split(b"\0", 1)[-1].decode("latin-1") if kind == b"tEXt" else None
+
+
+@pytest.mark.parametrize("name, path, text, height", PICTURES, ids=[p[0] for p in PICTURES])
+def test_a_picture_of_the_readme_is_of_this_screen(windows, world, name, path, text, height):
+    page = windows("light", "wide").page
+    page.goto(address(world, path))
+    page.get_by_text(text).first.wait_for()
+    settle(page)
+    made = page.screenshot(clip={"x": 0, "y": 0, "width": 1280, "height": height})
+    made = with_words(made, words_on(page))
+    kept = ROOT / "docs" / f"{name}.png"
+    if os.environ.get("PICTURES_WRITE"):
+        kept.write_bytes(made)
+    assert f"(docs/{name}.png)" in (ROOT / "README.md").read_text()
+    # PICTURES_WRITE=1 makes it anew.
+    assert read_picture(kept.read_bytes()) == read_picture(made)
+    sizes = [(ROOT / "docs" / f"{each}.png").stat().st_size for each, *_ in PICTURES]
+    assert min(sizes) > 10_000 and sum(sizes) <= PICTURES_MAX_BYTES
 
 
 # --- bytes of others ---

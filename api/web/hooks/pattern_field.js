@@ -21,8 +21,9 @@ const LONG_NUMBER = /\d{16}/;
 /** @param {State} state @param {(key: string, element: HTMLElement) => void} judge */
 export function patternField({ form, before, errors }, judge) {
   const isRounded = LONG_NUMBER.test(JSON.stringify(before?.raw.pattern ?? null));
-  const input = h('textarea', { name: 'pattern', rows: 5, spellcheck: 'false', class: 'code', value: form.pattern ?? '',
-    readonly: isRounded, oninput: () => { form.pattern = input.value.trim() || undefined; } });
+  const input = h('textarea', { name: 'pattern', rows: form.pattern ? 8 : 2, spellcheck: 'false', class: 'code',
+    value: form.pattern ?? '', readonly: isRounded,
+    oninput: () => { form.pattern = input.value.trim() || undefined; } });
   const element = field({ label: t('form.pattern'), hint: t(isRounded ? 'form.pattern-long' : 'form.pattern-hint'),
     input, error: errors.get('pattern'), isWide: true });
   input.addEventListener('change', () => judge('pattern', element));

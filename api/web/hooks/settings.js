@@ -24,16 +24,17 @@ export function settingsTab(hook, again) {
       [t('form.destination'), named('format', hook.format)],
       [t('form.url-akinon'), h('code', { class: 'long' }, hook.url)],
       [t('keys.g-e'), names([...hook.groups.map((g) => named('group', g)), ...hook.filters]) ?? t('form.all')],
-      [t('form.pattern'), raw.pattern && textBlock(JSON.stringify(raw.pattern, null, 2), t('form.pattern'))],
       hook.format === 'akinon' ? [null, null] : [t('form.secret'), secretLine(hook, again)],
     ])),
+    raw.pattern && panel(h('h2', null, t('form.pattern')),
+      textBlock(JSON.stringify(raw.pattern, null, 2), t('form.pattern'))),
     panel(h('h2', null, t('form.policy')), facts([
       [t('form.retries'), raw.retrySchedule?.join(', ') ?? t('settings.default')],
       [t('form.timeout'), raw.timeout ?? t('settings.default')],
       [t('form.in-flight'), raw.maxInFlight ?? t('settings.default')],
       [t('form.rate'), raw.rateLimit
         ? `${raw.rateLimit.perSecond}${raw.rateLimit.burst ? ` (${t('form.burst')} ${raw.rateLimit.burst})` : ''}`
-          : t('settings.none')],
+          : t('settings.no-limit')],
       [t('form.order'), raw.ordered ? raw.orderKey ? h('code', null, raw.orderKey) : t('form.ordered')
         : t('form.unordered')],
       [t('form.headers'), raw.headers && Object.keys(raw.headers).length > 0

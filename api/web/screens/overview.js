@@ -2,9 +2,9 @@
 
 import { call, isAdmin, pages } from '../page/client.js';
 import { append, h } from '../page/dom.js';
-import { ago, badge, empty, meter, pageHead, region } from '../page/parts.js';
+import { ago, badge, empty, meter, pageHead, region, time } from '../page/parts.js';
 import { note } from '../page/router.js';
-import { bytesText, number, percent, t, withTimes } from '../page/text.js';
+import { bytesText, named, number, percent, t, withTimes } from '../page/text.js';
 import { destination, fromApi } from '../pure/hook.js';
 import { hooksApi, href, orgApi, orgOf, placeLabel } from '../pure/paths.js';
 import { share } from '../pure/series.js';
@@ -79,14 +79,17 @@ function successLine(stats) {
 
 /** @param {import('../pure/hook.js').Hook[]} hooks */
 function attention(hooks) {
-  const wrong = hooks.filter((hook) => !['ok', 'inactive'].includes(hook.state));
+  const urgency = (hook) => WORRYING.indexOf(hook.state);
+  const wrong = hooks.filter((hook) => !['ok', 'inactive'].includes(hook.state))
+    .sort((a, b) => urgency(a) - urgency(b));
   if (hooks.length === 0 || wrong.length === 0) return empty(t('overview.well'));
   return h('ul', { class: 'attention' }, ...wrong.map((hook) => h('li', null, badge(hook.state),
     h('div', null, h('a', { class: 'row-link', href: href(hook.place, ['hooks', hook.id]) }, hook.title),
-      h('p', { class: 'quiet' }, withTimes(hook.raw.failing?.reason ?? hook.raw.status?.failing?.reason
+      h('p', { class: 'quiet' }, hook.raw.disabled
+        ? [named('disabled', hook.raw.disabled.reason), ' ', time(Date.parse(hook.raw.disabled.at))]
+        : withTimes(hook.raw.failing?.reason ?? hook.raw.status?.failing?.reason
         ?? [placeLabel(hook.place), destination(hook)].filter(Boolean).join(' · ')))),
-    h('span', { class: 'quiet' }, hook.raw.failing ? ago(Date.parse(hook.raw.failing.since)) : hook.raw.disabled
-      ? ago(Date.parse(hook.raw.disabled.at)) : ''))));
+    h('span', { class: 'quiet' }, hook.raw.failing && ago(Date.parse(hook.raw.failing.since))))));
 }
 
 /** @param {any[]} rows @param {Place} org */
