@@ -45,5 +45,6 @@ bool tenant_is_known(const struct api_request *rq, const struct tenant *tenant)
 
     return tenant->org_nos[0] != 0 || tenant->org_nos[1] != 0 ||
            akinon_is_id(tenant->org) ||
+           erasure_is_of(rq->api->hooks, tenant->org) ||
            stack_find(rq->api->stacks, &name) == OK;
 }

@@ -19,7 +19,7 @@ enum dialect tenant_dialect(size_t i);
 bool tenant_read(struct api_request *rq, struct tenant *out);
 
 // Whether anything is known of the organization by its name: a hook, a token, or an event
-// that named it. Of Akinon's organizations events alone tell nothing: they count as known.
+// that named it, or that it is being erased. Of Akinon's organizations events alone tell nothing: they count as known.
 bool tenant_is_known(const struct api_request *rq, const struct tenant *tenant);
 
 #endif

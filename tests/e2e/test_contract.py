@@ -300,6 +300,13 @@ def test_the_other_operations(engine, receiver):
         one = base + "/events/{event}"
         assert call("GET", one, event=posted, **values).status == 200
         assert call("GET", one, event="0" * 8, **values).status == 404
+    for prefix in ("", "/api/v1"):
+        base = prefix + "/organizations/{organizationId}"
+        walk_own(engine, call, base, {})
+        assert call("GET", prefix + "/organizations").status == 200
+        assert call("GET", base + "/deliveries").status == 200
+        assert call("GET", base + "/events/{event}", event=posted).status == 200
+        assert call("POST", base + "/dead/discard", {}).status == 200
     assert [o["organization"] for o in call("GET", "/api/orgs").json()][0] == "acme"
     whole = "/api/orgs/{orgName}"
     assert call("DELETE", whole, orgName="nosuch").status == 404
