@@ -28,6 +28,7 @@ static const struct {
     { ROLE_DISPATCHER, dispatcher_role },
     { ROLE_SENDER, sender_role },
     { ROLE_API, api_role },
+    { ROLE_EXPORTER, exporter_role },
 };
 
 // Runs `posthorn role NAME INDEX`, which only the supervisor starts.

@@ -11,6 +11,7 @@
 #include "common/encoding/crypto.h"
 #include "common/log/log.h"
 #include "common/model/request_header.h"
+#include "common/model/url_mask.h"
 #include "queue/queue.h"
 
 // --- who ---
@@ -95,53 +96,6 @@ void audit_of(const struct api_request *rq, const char *msg,
     put_line(rq, msg, buf_cstr(&about), buf_cstr(&text));
     buf_clear(&about);
     buf_clear(&text);
-}
-
-// --- URLs ---
-
-// Appends the URL up to its path, with user and password masked; returns the rest.
-static struct str put_host(struct str url, struct buf *out)
-{
-    const char *scheme = memmem(url.at, url.n_bytes, "://", 3);
-    size_t at = scheme != NULL ? (size_t)(scheme - url.at) + 3 : 0;
-    size_t end = at;
-    const char *user;
-
-    while (end < url.n_bytes && strchr("/?#", url.at[end]) == NULL)
-        end++;
-    buf_put(out, url.at, at);
-    user = memrchr(url.at + at, '@', end - at);
-    if (user != NULL) {
-        buf_puts(out, HEADER_MASK "@");
-        at = (size_t)(user - url.at) + 1;
-    }
-    buf_put(out, url.at + at, end - at);
-    return (struct str){ url.at + end, url.n_bytes - end };
-}
-
-// Appends a URL as the log shows it: masks replace user and password, the query, and
-// the path of Slack and Teams addresses, where the path is the secret.
-static void put_url(enum hook_format format, struct str url, struct buf *out)
-{
-    size_t n_path = 0;
-    struct str rest;
-
-    if (url.n_bytes == 0 || format == FORMAT_PULUMI_DEPLOYMENTS) {
-        buf_put_str(out, url);
-        return;
-    }
-    rest = put_host(url, out);
-    if (format == FORMAT_SLACK ||
-        format == FORMAT_MS_TEAMS) { // the path is the secret
-        buf_puts(out, rest.n_bytes > 0 ? "/" HEADER_MASK : "");
-        return;
-    }
-    while (n_path < rest.n_bytes && rest.at[n_path] != '?' &&
-           rest.at[n_path] != '#')
-        n_path++;
-    buf_put(out, rest.at, n_path);
-    if (n_path < rest.n_bytes)
-        buf_puts(out, "?" HEADER_MASK);
 }
 
 // --- what a hook was and is ---
@@ -252,7 +206,7 @@ static void add_side(struct changes *ch, const struct picture *p,
         v = json_get(json_root(p->json), key);
     buf_init(&text, 0);
     if (strcmp(key, "payloadUrl") == 0) {
-        put_url(p->hook->format, p->hook->url, &text);
+        url_put_masked(p->hook->format, p->hook->url, &text);
     } else if (strcmp(key, "headers") == 0) {
         put_header_names(p->hook, &text);
     } else if (json_is(v, JSON_STRING)) {

@@ -57,6 +57,9 @@ struct config {
     char *dashboard_url;        // or empty
     char *default_organization; // or empty
     char *metrics_token_file;
+    char *otlp_traces; // URL of a collector, or empty: no spans
+    char *otlp_headers_file;
+    uint64_t otlp_sample; // percent of the traces
     uint64_t dispatchers;
     uint64_t senders;
     struct cidrs endpoint_allow;

@@ -140,6 +140,18 @@ static void check_proxies(const struct cidrs *proxies, struct buf *faults)
     }
 }
 
+static void check_otlp(const struct config *c, struct buf *faults)
+{
+    struct url url;
+
+    if (c->otlp_traces[0] != '\0' &&
+        (url_parse(str_of(c->otlp_traces), &url, NULL) != OK ||
+         !has_path(c->otlp_traces))) {
+        buf_puts(faults, "otlp_traces: must be an http or https URL with a "
+                         "path, like http://127.0.0.1:4318/v1/traces\n");
+    }
+}
+
 void config_check(const struct config *c, struct buf *faults)
 {
     if (c->connect_timeout_ms > c->request_timeout_ms) {
@@ -167,6 +179,7 @@ void config_check(const struct config *c, struct buf *faults)
     }
     if (c->egress_proxy[0] != '\0' && !is_proxy(c->egress_proxy))
         buf_puts(faults, "egress_proxy: must be like http://10.0.0.5:3128\n");
+    check_otlp(c, faults);
     if (strcmp(c->http2, "on") != 0 && strcmp(c->http2, "off") != 0)
         buf_puts(faults, "http2: must be on or off\n");
     if (strcmp(c->sandbox, "auto") != 0 && strcmp(c->sandbox, "on") != 0 &&

@@ -64,6 +64,16 @@ static const struct setting rows[] = {
     { "metrics_token_file", TYPE_PATH, AT(metrics_token_file), "", 0, 0, true,
       "File with a token; if set, /metrics requires this token or the admin "
       "token." },
+    { "otlp_traces", TYPE_TEXT, AT(otlp_traces), "", 0, 0, false,
+      "URL of an OpenTelemetry collector that gets traces, by OTLP over HTTP "
+      "in JSON, such as http://127.0.0.1:4318/v1/traces; empty: none are "
+      "made." },
+    { "otlp_headers_file", TYPE_PATH, AT(otlp_headers_file), "", 0, 0, false,
+      "File with header lines for the collector, such as Authorization: "
+      "Bearer …; it must be a file of root or the engine alone." },
+    { "otlp_sample", TYPE_COUNT, AT(otlp_sample), "100", 0, 100, true,
+      "Percent of the traces that are sent, of events whose producer sends no "
+      "traceparent; else the producer decides." },
     { "dispatchers", TYPE_COUNT, AT(dispatchers), "1", 1, 16, false,
       "Number of dispatcher processes; each owns a share of the hooks." },
     { "senders", TYPE_COUNT, AT(senders), "2", 1, 16, false,

@@ -41,6 +41,7 @@ struct event {
     struct str stack;
     struct str env;
     struct str payload; // the JSON text, compact
+    struct str trace;   // the producer's trace context (trace.h); mostly empty
 };
 
 struct arena;

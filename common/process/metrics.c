@@ -247,17 +247,18 @@ bool metrics_is_owner(size_t slot, unsigned owners)
     return (row_at(slot)->owner & owners) != 0;
 }
 
-static bool is_sender(size_t slot)
+// A sender or the exporter, which exchange bytes with servers elsewhere.
+static bool is_outward(size_t slot)
 {
-    return metrics_is_owner(slot, METRICS_SENDER);
+    return metrics_is_owner(slot, METRICS_SENDER | METRICS_EXPORTER);
 }
 
-// From a sender's page, reads only what senders count: an intruder may have written
-// the rest.
+// From the page of an outward role, reads only what such roles count: an intruder may have
+// written the rest.
 static bool is_taken(size_t slot, unsigned owners)
 {
-    return !is_sender(slot) ||
-           (owners & (METRICS_SENDER | METRICS_ON_BOARD)) == METRICS_SENDER;
+    return !is_outward(slot) ||
+           (metrics_is_owner(slot, owners) && (owners & METRICS_ON_BOARD) == 0);
 }
 
 // Bounds a value so that the sum over all slots cannot overflow.
@@ -298,7 +299,7 @@ uint64_t metrics_counter_of(size_t slot, enum counter counter)
     if (!is_taken(slot, counter_owners[counter]))
         return n;
     return n +
-           (is_sender(slot) ? (uint64_t)within_bounds((int64_t)n_own) : n_own);
+           (is_outward(slot) ? (uint64_t)within_bounds((int64_t)n_own) : n_own);
 }
 
 void metrics_histogram_of(size_t slot, enum histogram histogram,

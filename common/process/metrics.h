@@ -6,7 +6,7 @@
 // slots and prints Prometheus text. A slot outlives the process that writes it: a
 // restarted role continues the counts.
 //
-// A sender, which faces hostile bytes, has its own page and nothing else: each page
+// A sender, which faces hostile bytes, and the exporter have their own page and nothing else: each page
 // is a file of its own, so that no mapping can reach another one. Of what a sender
 // writes there, readers take only what senders count, within bounds.
 
@@ -44,12 +44,15 @@ enum metrics_owners {
     METRICS_SENDER = 1 << 2,
     METRICS_API = 1 << 3,
     METRICS_SUPERVISOR = 1 << 4,
+    METRICS_EXPORTER = 1 << 5,
     METRICS_SERVERS = METRICS_INGEST | METRICS_API,
     METRICS_STORES = METRICS_INGEST | METRICS_DISPATCHER | METRICS_API,
-    METRICS_ROLES = METRICS_STORES | METRICS_SENDER,
+    METRICS_ROLES = METRICS_STORES | METRICS_SENDER | METRICS_EXPORTER,
     METRICS_ALL = METRICS_ROLES | METRICS_SUPERVISOR,
     // The supervisor counts it on the board; what the page says is not looked at.
-    METRICS_ON_BOARD = 1 << 8
+    METRICS_ON_BOARD = 1 << 8,
+    // Printed only if there is an exporter.
+    METRICS_OF_TRACES = 1 << 9
 };
 
 // What a gauge's cell holds, and what is printed for it.
@@ -162,6 +165,19 @@ enum metrics_form {
       "posthorn_receiver_handshakes_total{kind=\"resumed\"}", "")              \
     X(HTTP2_RESPONSES, METRICS_SENDER, "posthorn_http2_responses_total",       \
       "Attempts that receivers answered by HTTP/2.")                           \
+    X(SPANS_EXPORTED, METRICS_EXPORTER, "posthorn_spans_exported_total",       \
+      "Spans that the collector has taken.")                                   \
+    X(SPANS_FULL,                                                              \
+      METRICS_INGEST | METRICS_DISPATCHER | METRICS_EXPORTER |                 \
+          METRICS_OF_TRACES,                                                   \
+      "posthorn_spans_dropped_total{reason=\"full\"}",                         \
+      "Spans that were lost: no room for them while the collector or the "     \
+      "exporter does not keep up; refused by the collector; left when the "    \
+      "engine stopped.")                                                       \
+    X(SPANS_REFUSED, METRICS_EXPORTER,                                         \
+      "posthorn_spans_dropped_total{reason=\"refused\"}", "")                  \
+    X(SPANS_STOPPED, METRICS_EXPORTER,                                         \
+      "posthorn_spans_dropped_total{reason=\"stopped\"}", "")                  \
     X(RESTARTS, METRICS_ROLES | METRICS_ON_BOARD,                              \
       "posthorn_role_restarts_total", "Times a role had to be started again.")
 
@@ -244,6 +260,8 @@ enum metrics_form {
       "Environments whose files were removed or replaced while in use.")       \
     X(EVENTS_MISSING, METRICS_INGEST, FORM_PLAIN, "posthorn_events_missing",   \
       "Accepted events that the event log lost: it was older than the rest.")  \
+    X(SPANS_WAITING, METRICS_EXPORTER, FORM_PLAIN, "posthorn_spans_waiting",   \
+      "Spans that wait to be sent to the collector.")                          \
     X(READY, METRICS_ALL, FORM_READY, "posthorn_role_ready",                   \
       "1 while the role works, as /readyz checks it.")                         \
     X(PID, METRICS_ALL | METRICS_ON_BOARD, FORM_PLAIN, "posthorn_role_pid",    \

@@ -59,8 +59,19 @@ static void put_name(struct buf *out, const char *prometheus,
     buf_printf(out, "role=\"%s\"", metrics_slot_name(slot));
 }
 
+static bool has_exporter(void)
+{
+    for (size_t s = 0; s < metrics_slots(); s++) {
+        if (metrics_is_owner(s, METRICS_EXPORTER))
+            return true;
+    }
+    return false;
+}
+
 static bool has_series(size_t slot, const struct row *row)
 {
+    if ((row->owners & METRICS_OF_TRACES) != 0 && !has_exporter())
+        return false;
     return metrics_slot_name(slot)[0] != '\0' &&
            metrics_is_owner(slot, row->owners);
 }

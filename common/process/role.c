@@ -99,7 +99,7 @@ static void attach_metrics(struct role *r)
     if (text == NULL || r->kind == ROLE_SETUP)
         return;
     slot = (unsigned)strtoul(text, NULL, 10);
-    is_there = r->kind == ROLE_SENDER
+    is_there = role_is_outward(r->kind)
                    ? metrics_attach_alone(METRICS_FD)
                    : metrics_attach(METRICS_FD, PAGES_FD, slot);
     if (!is_there)
@@ -147,8 +147,8 @@ struct role *role_start(enum role_kind kind, unsigned index)
     log_set_debug(r->config.debug);
     log_set_json(config_logs_json(&r->config));
     // Setup makes the key first, where only root may; senders read certificates
-    // only.
-    if (kind != ROLE_SETUP && kind != ROLE_SENDER)
+    // only, and the exporter its headers.
+    if (kind != ROLE_SETUP && !role_is_outward(kind))
         sandbox_user(kind, &r->config);
     sandbox_early(&r->config);
     if (uv_loop_init(&r->loop) != 0 ||
@@ -172,6 +172,10 @@ static size_t frame_max_bytes(enum role_kind from, enum role_kind to)
         [ROLE_DISPATCHER][ROLE_API] = QUERY_FRAME_MAX_BYTES,
         [ROLE_DISPATCHER][ROLE_INGEST] = ENGINE_EVENT_FRAME_MAX_BYTES,
         [ROLE_INGEST][ROLE_DISPATCHER] = ENGINE_EVENT_FRAME_MAX_BYTES,
+        [ROLE_INGEST][ROLE_EXPORTER] = SPAN_FRAME_MAX_BYTES,
+        [ROLE_DISPATCHER][ROLE_EXPORTER] = SPAN_FRAME_MAX_BYTES,
+        [ROLE_EXPORTER][ROLE_INGEST] = NO_FRAME_MAX_BYTES,
+        [ROLE_EXPORTER][ROLE_DISPATCHER] = NO_FRAME_MAX_BYTES,
     };
 
     return max_bytes[from][to];

@@ -38,7 +38,8 @@ enum frame_type {
     // Dispatcher to ingest and api: what waits for an organization.
     FRAME_ORG_BACKLOG = 9,
     FRAME_HOOK_BACKLOG = 10, // dispatcher to api: what waits for a paused hook
-    FRAME_FORGET = 11        // api to dispatcher: nobody waits for this reply
+    FRAME_FORGET = 11,       // api to dispatcher: nobody waits for this reply
+    FRAME_SPAN = 12          // ingest and dispatcher to exporter
 };
 
 // The largest frames, by what they carry. A row of the table in role.c says which
@@ -47,6 +48,8 @@ enum frame_type {
 #define ORDER_FRAME_MAX_BYTES        (EVENT_BYTES_LIMIT + (size_t)1024 * 1024)
 #define OUTCOME_FRAME_MAX_BYTES      ((size_t)256 * 1024)
 #define QUERY_FRAME_MAX_BYTES        ((size_t)16 * 1024 * 1024) // and a reply
+#define SPAN_FRAME_MAX_BYTES         ((size_t)17 * 1024)
+#define NO_FRAME_MAX_BYTES           ((size_t)16) // nothing is sent this way
 #define ENGINE_EVENT_FRAME_MAX_BYTES ((size_t)64 * 1024) // and its answer
 
 struct death {
@@ -118,5 +121,6 @@ int setup_role(unsigned index);
 int ingest_role(unsigned index);
 int dispatcher_role(unsigned index);
 int sender_role(unsigned index);
+int exporter_role(unsigned index);
 
 #endif

@@ -13,6 +13,7 @@ const char *role_name(enum role_kind kind)
         [ROLE_DISPATCHER] = "dispatcher",
         [ROLE_SENDER] = "sender",
         [ROLE_API] = "api",
+        [ROLE_EXPORTER] = "exporter",
     };
 
     return names[kind];
@@ -21,6 +22,11 @@ const char *role_name(enum role_kind kind)
 bool role_is_many(enum role_kind kind)
 {
     return kind == ROLE_DISPATCHER || kind == ROLE_SENDER;
+}
+
+bool role_is_outward(enum role_kind kind)
+{
+    return kind == ROLE_SENDER || kind == ROLE_EXPORTER;
 }
 
 void role_label(enum role_kind kind, unsigned index, char out[ROLE_LABEL_BYTES])

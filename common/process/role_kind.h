@@ -12,6 +12,7 @@ enum role_kind {
     ROLE_DISPATCHER,
     ROLE_SENDER,
     ROLE_API,
+    ROLE_EXPORTER, // sends traces to a collector; only if otlp_traces is set
     ROLES
 };
 
@@ -19,6 +20,10 @@ enum role_kind {
 
 // There may be several processes of this kind; the index is then part of the name.
 bool role_is_many(enum role_kind kind);
+
+// Whether the role exchanges bytes with servers elsewhere: it has the senders' account, and
+// of shared memory its own page of metrics alone.
+bool role_is_outward(enum role_kind kind);
 
 const char *role_name(enum role_kind kind); // "ingest"
 

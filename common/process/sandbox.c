@@ -215,6 +215,7 @@ static void hand_over_connects(int notify_fd)
     close(notify_fd);
 }
 
+// The exporter is offered nothing, and connects by itself.
 static void enter_as_sender(const struct config *config)
 {
     enum sandbox_connects connects = connects_offered();
@@ -250,7 +251,7 @@ void sandbox_enter(enum role_kind kind, const struct config *config)
 {
     bool has_landlock;
 
-    if (kind == ROLE_SENDER) {
+    if (role_is_outward(kind)) {
         sandbox_user(kind, config); // the other roles switched at their start
         enter_as_sender(config); // changing the user makes a process dumpable
         return;

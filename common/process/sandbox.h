@@ -8,7 +8,7 @@
 //     others; no exec, ptrace, mounts and the like; no network beyond accepted
 //     connections (seccomp); of the file system the data directory, and read access
 //     to what libraries and settings need (Landlock)
-//   sender, which faces hostile bytes: another user than the other roles; of the file
+//   sender and exporter, which face bytes of others: another user than the other roles; of the file
 //     system only what name resolution and TLS read; no listening; only the system
 //     calls that its work needs
 //

@@ -33,6 +33,7 @@
 #include "engine/dispatcher/deliver/log_reader.h"
 #include "engine/dispatcher/deliver/outcome.h"
 #include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/deliver/spans.h"
 #include "engine/dispatcher/loop/core.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/due_clock.h"
@@ -172,6 +173,8 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
         questions_on_link(d, fd);
     } else if (kind == ROLE_INGEST) {
         engine_events_on_link(d, fd);
+    } else if (kind == ROLE_EXPORTER) {
+        spans_on_link(d, fd);
     } else {
         close(fd);
     }
@@ -408,6 +411,7 @@ int dispatcher_role(unsigned index)
     }
     hook_cache_init(d);
     census_init(d);
+    spans_init(d);
     engine_events_init(d);
     requesters_init(d);
     on_demand_init(d);

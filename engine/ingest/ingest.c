@@ -40,6 +40,7 @@
 #include "engine/ingest/event_parser.h"
 #include "engine/ingest/ingest_request.h"
 #include "engine/ingest/patience.h"
+#include "engine/ingest/stored_events.h"
 
 #define RETRY_AFTER STR("Retry-After: 5\r\n")
 #define TRIM_EVENTS 2000 // events removed in one step
@@ -64,6 +65,7 @@ struct ingest {
     struct admission admission;
     struct batches batches;      // being read
     struct patience patience;    // how long posts wait for the disk
+    struct stored_events stored; // counts, and spans
     struct cautious_clock clock; // tells what is old enough to be removed
     struct http_figures noted;   // counted so far
     bool is_draining;
@@ -81,6 +83,7 @@ struct post {
     struct arena arena;
     struct ingest_path path; // in the arena
     bool is_batch;
+    int64_t began_us; // UTC epoch
 };
 
 static void post_free(struct post *p)
@@ -172,6 +175,7 @@ static void on_headers(void *data, struct http_request *r)
     p = xcalloc(1, sizeof(*p));
     p->ingest = in;
     p->request = r;
+    p->began_us = clock_now_us();
     http_charge(r, STR_EMPTY, false); // until the token is checked
     if (!check_path(p) || !ingest_check_method(r) || !check_token(p) ||
         !ingest_check_type(r, &p->is_batch) || !ingest_check_key(r) ||
@@ -210,16 +214,6 @@ static void put_ids(const struct post *p, struct buf *body)
     if (p->is_batch)
         json_close(&w);
     json_close(&w);
-}
-
-static void count_stored(const struct post *p)
-{
-    uint64_t n_stored = 0;
-
-    for (size_t i = 0; i < p->append.n_events; i++)
-        n_stored += p->append.events[i].was_stored;
-    metrics_count(COUNTER_EVENTS_ACCEPTED, n_stored);
-    metrics_count(COUNTER_EVENTS_REPEATED, p->append.n_events - n_stored);
 }
 
 static void answer_accepted(struct post *p)
@@ -300,7 +294,7 @@ static void on_appended(struct append *a, enum err err)
     }
     patience_end(&in->patience, &p->patient);
     if (err == OK)
-        count_stored(p);
+        stored_events_done(&in->stored, a, p->is_batch, p->began_us);
     if (p->request != NULL)
         answer(p, err);
     if (err == OK)
@@ -357,6 +351,7 @@ static void append_events(struct post *p)
         return;
     }
     quota_add(&in->admission.quota, in->config, in->log, r->body.n_bytes);
+    stored_events_note(&in->stored, r, &p->arena, &p->append);
     p->append.now_us = cautious_clock_read_us(&in->clock);
     p->append.done = on_appended;
     p->append.data = p;
@@ -461,6 +456,8 @@ static void on_link(void *data, enum role_kind kind, unsigned index, int fd)
     struct ingest *in = data;
     struct dispatcher_link *link;
 
+    if (stored_events_on_link(&in->stored, kind, fd))
+        return;
     if (kind != ROLE_DISPATCHER || index >= QUEUE_SHARDS_MAX) {
         close(fd);
         return;
@@ -568,6 +565,8 @@ int ingest_role(unsigned index)
 
     in->role = role_start(ROLE_INGEST, index);
     in->config = role_config(in->role);
+    in->stored =
+        (struct stored_events){ .role = in->role, .config = in->config };
     qc = (struct queue_config){ .data_dir = in->config->data_dir,
                                 .max_bytes = in->config->max_queue_bytes,
                                 .n_shards = (unsigned)in->config->dispatchers,

@@ -165,7 +165,7 @@ static struct death find_death_cause(const struct child *c, int signum)
     // Deaths with an order are counted by its dispatcher, which keeps that count. A
     // sender works on orders only, whatever its notes say.
     if (n_deaths == BLAME_ASIDE && death.blamed.kind != BLAME_ORDER &&
-        c->kind != ROLE_SENDER)
+        !role_is_outward(c->kind))
         metrics_count_for(c->slot, counter_of(death.blamed.kind), 1);
     return death;
 }
@@ -318,9 +318,9 @@ static char **role_environment(const struct child *c)
     }
     env[n] = xasprintf("%s=%s", CONTROL_ENV_SOURCES, c->owner->sources_text);
     env[n + 1] = xasprintf("%s=%u", CONTROL_ENV_SLOT, c->slot);
-    if (a->has_senders && c->kind == ROLE_SENDER) {
+    if (a->has_senders && role_is_outward(c->kind)) {
         account_put(&a->senders, account);
-    } else if (a->has_roles && c->kind != ROLE_SENDER) {
+    } else if (a->has_roles && !role_is_outward(c->kind)) {
         account_put(&a->roles, account);
     }
     env[n + 2] = xasprintf("%s=%s", CONTROL_ENV_ACCOUNT, account);
@@ -344,6 +344,7 @@ void child_init(struct child *c, struct child_owner *owner, enum role_kind kind,
         [ROLE_DISPATCHER] = METRICS_DISPATCHER,
         [ROLE_SENDER] = METRICS_SENDER,
         [ROLE_API] = METRICS_API,
+        [ROLE_EXPORTER] = METRICS_EXPORTER,
     };
     char label[ROLE_LABEL_BYTES];
 
@@ -375,19 +376,19 @@ static void inherit(uv_stdio_container_t *at, int fd)
 }
 
 // Which descriptors the child gets, by their numbers (control_socket.h); returns how
-// many. A sender gets no pages of other roles.
+// many. An outward role gets no pages of other roles.
 static int choose_fds(const struct child *c, int their_control_fd,
                       uv_stdio_container_t fds[N_FDS_MAX])
 {
-    bool is_sender = c->kind == ROLE_SENDER;
-    bool has_pages = c->kind != ROLE_SETUP && !is_sender;
+    bool is_outward = role_is_outward(c->kind);
+    bool has_pages = c->kind != ROLE_SETUP && !is_outward;
     size_t n_pages = has_pages ? metrics_slots() : 0;
 
     for (int i = 0; i < CONTROL_FD; i++)
         inherit(&fds[i], i);
     inherit(&fds[CONTROL_FD], their_control_fd);
     inherit(&fds[METRICS_FD], has_pages ? metrics_board_fd() : -1);
-    if (is_sender)
+    if (is_outward)
         inherit(&fds[METRICS_FD], metrics_page_fd(c->slot));
     inherit(&fds[ROLE_LISTEN_FD], c->listen_fd);
     inherit(&fds[BLAME_FD], c->blame_fd);

@@ -27,6 +27,9 @@ static const struct {
     { ROLE_API, ROLE_DISPATCHER },
     // orders, outcomes
     { ROLE_DISPATCHER, ROLE_SENDER },
+    // spans
+    { ROLE_INGEST, ROLE_EXPORTER },
+    { ROLE_DISPATCHER, ROLE_EXPORTER },
 };
 
 static bool are_neighbours(const struct child *a, const struct child *b)

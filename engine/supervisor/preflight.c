@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -20,9 +21,11 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/mem.h"
 #include "common/config/config_types.h"
 #include "common/encoding/crypto.h"
 #include "common/files/data_dir.h"
+#include "common/files/header_file.h"
 #include "common/log/journal.h"
 #include "common/log/log.h"
 #include "common/process/landlock.h"
@@ -161,6 +164,19 @@ static enum err check_ca_file(const char *path, struct buf *faults)
     return ERR_INVALID;
 }
 
+static enum err check_otlp_headers(const char *path, struct buf *faults)
+{
+    struct header_file *file = xcalloc(1, sizeof(*file));
+    const char *why = "";
+    enum err err = path[0] != '\0' ? header_file_read(path, file, &why) : OK;
+
+    if (err != OK)
+        buf_printf(faults, "otlp_headers_file: %s %s\n", path, why);
+    crypto_wipe(file, sizeof(*file));
+    free(file);
+    return err == OK ? OK : ERR_INVALID;
+}
+
 // Checks that senders cannot read a secret file. If a sender has the same user as other
 // roles, Landlock alone keeps it from their files.
 static enum err check_out_of_reach(const char *setting, const char *path,
@@ -191,6 +207,7 @@ static enum err check_secrets(const struct config *config, struct buf *faults)
         { "secret_key_file", config->secret_key_file },
         { "deployments_token_file", config->deployments_token_file },
         { "metrics_token_file", config->metrics_token_file },
+        { "otlp_headers_file", config->otlp_headers_file },
     };
     enum err err = OK;
 
@@ -215,6 +232,7 @@ static enum err prepare(const struct config *config, struct preflight *out,
         listen_on("ingest_listen", config->ingest_listen, until_us,
                   &out->ingest_fd, faults),
         check_ca_file(config->ca_file, faults),
+        check_otlp_headers(config->otlp_headers_file, faults),
         listener_tls_read(&out->api_tls, "api_tls", &config->api_tls, faults),
         listener_tls_read(&out->ingest_tls, "ingest_tls", &config->ingest_tls,
                           faults),

@@ -8,7 +8,7 @@
 // If a role dies or cannot be spawned: it is started again (child.c).
 // If a role that listens does not answer: the supervisor does (stand_in.c).
 // If the supervisor dies: the roles see their control sockets close, and end.
-// SIGTERM: ingest, dispatchers, senders, api are drained in this order, each
+// SIGTERM: ingest, dispatchers, senders, api, exporter are drained in this order, each
 // kind once the one before is gone. A second signal ends them at once.
 
 #include "engine/supervisor/supervisor.h"
@@ -44,7 +44,8 @@
 
 // The order in which a drain ends the roles.
 static const enum role_kind drain_order[] = { ROLE_INGEST, ROLE_DISPATCHER,
-                                              ROLE_SENDER, ROLE_API };
+                                              ROLE_SENDER, ROLE_API,
+                                              ROLE_EXPORTER };
 #define N_STAGES (sizeof(drain_order) / sizeof(drain_order[0]))
 
 struct supervisor {
@@ -501,6 +502,8 @@ static void start_roles(struct supervisor *s, int api_fd, int ingest_fd)
     add_child(s, ROLE_API, 0, api_fd, &s->preflight.api_tls);
     for (unsigned i = 0; i < s->config.senders; i++)
         add_child(s, ROLE_SENDER, i, -1, NULL);
+    if (s->config.otlp_traces[0] != '\0')
+        add_child(s, ROLE_EXPORTER, 0, -1, NULL);
     links_init(&s->links, &s->loop, s->children, &s->n_children);
     for (size_t i = 0; i < s->n_children; i++)
         child_start(&s->children[i]);
@@ -533,9 +536,11 @@ static void on_beat(uv_timer_t *timer)
 
 static void make_page(struct supervisor *s)
 {
-    // Besides dispatchers and senders: the supervisor, ingest and api.
+    // Besides dispatchers and senders: the supervisor, ingest, api, the exporter.
+    unsigned n_others = 3 + (s->config.otlp_traces[0] != '\0');
+
     if (!metrics_create((unsigned)(s->config.dispatchers + s->config.senders) +
-                        3)) {
+                        n_others)) {
         log_fatal("shared memory for metrics cannot be mapped", "errno=%d",
                   errno);
     }

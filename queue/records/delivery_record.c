@@ -52,6 +52,7 @@ static const struct member event_members[] = {
     MEMBER(struct event, project),
     MEMBER(struct event, stack),
     MEMBER(struct event, env),
+    MEMBER_SINCE(struct event, trace, 2),
 };
 
 void event_encode(const struct event *e, const uint8_t *key, struct buf *out)

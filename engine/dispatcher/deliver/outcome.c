@@ -20,6 +20,7 @@
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/due_rows.h"
 #include "engine/dispatcher/deliver/requesters.h"
+#include "engine/dispatcher/deliver/spans.h"
 #include "engine/dispatcher/loop/core.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/due_time.h"
@@ -350,6 +351,7 @@ void outcome_settle(struct dispatcher *d, struct in_flight *s,
     } else {
         apply_feedback(d, s, o, &verdict);
         count_result(o);
+        spans_of_attempt(d, s, o, verdict.error, notes->n_attempts);
         if (is_first && notes->prior_state == PRIOR_NONE)
             metrics_observe_us(HISTOGRAM_QUEUE_SECONDS, notes->queue_us);
     }

@@ -27,6 +27,7 @@
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/crash.h"
 #include "engine/dispatcher/deliver/outcome.h"
+#include "engine/dispatcher/deliver/spans.h"
 #include "engine/dispatcher/loop/core.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
@@ -116,6 +117,7 @@ static struct unsent request_event(struct dispatcher *d, struct in_flight *a,
     buf_reset(&notes->headers);
     request_headers(hook, event, rendered.body, clock_now_ms(),
                     &notes->headers);
+    spans_note(d, a, event);
     notes->marks = request_marks(hook, buf_str(&notes->headers));
     if (err != OK) {
         return (struct unsent){ .reason = STR("the setting deployments_url is "
@@ -163,6 +165,7 @@ static bool on_event_aside(void *data, const struct event *event)
     notes->accepted_at_us = event->accepted_at_us;
     notes->event_id = event->id;
     notes->org_id = hook->org_id;
+    notes->span.is_wanted = false; // no request is made
     set_text(&notes->kind, event->kind);
     set_text(&notes->url, hook->url);
     buf_reset(&notes->headers);

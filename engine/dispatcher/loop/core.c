@@ -53,6 +53,7 @@ void core_init(struct dispatcher *d)
         buf_init(&notes->url, 0);
         buf_init(&notes->headers, 0);
         buf_init(&notes->body, 0);
+        buf_init(&notes->trace_state, 0);
         in_flight_set_notes(&d->schedule, i, notes);
     }
     buf_init(&d->headers, 0);

@@ -17,6 +17,7 @@
 #include "common/config/caps.h"
 #include "common/config/config.h"
 #include "common/messages/send_order.h"
+#include "common/model/trace.h"
 #include "common/process/cautious_clock.h"
 #include "common/process/channel.h"
 #include "common/process/deadline.h"
@@ -62,6 +63,16 @@ struct reply;
 struct on_demand;
 struct requesters;
 struct slices;
+struct spans;
+
+// Ids of spans, if spans of the attempt are exported (trace.h).
+struct span_notes {
+    bool is_wanted;
+    uint8_t trace_id[TRACE_ID_BYTES];
+    uint8_t intake_id[SPAN_ID_BYTES];
+    uint8_t queue_id[SPAN_ID_BYTES];
+    uint8_t attempt_id[SPAN_ID_BYTES];
+};
 
 // What the history will need of an attempt in flight.
 struct attempt_notes {
@@ -71,6 +82,8 @@ struct attempt_notes {
     struct buf kind, url, headers;
     struct request_marks marks; // in the headers
     struct buf body;            // if it is not the event's payload; else empty
+    struct span_notes span;
+    struct buf trace_state; // if spans are exported
 };
 
 // The process, what its modules work with, and the modules. A module's state is a struct
@@ -133,6 +146,7 @@ struct dispatcher {
     struct hook_cache *hook_cache;
     struct log_reader *log_reader;
     struct requesters *requesters;
+    struct spans *spans;
     struct on_demand *on_demand;
 
     // requests/

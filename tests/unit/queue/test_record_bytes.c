@@ -59,7 +59,9 @@ static void put_event(struct buf *out)
                              .project = STR("web"),
                              .stack = STR("prod"),
                              .env = STR("dev"),
-                             .payload = long_text(300) };
+                             .payload = long_text(300),
+                             .trace = STR("00-0af7651916cd43dd8448eb211c80319c-"
+                                          "b7ad6b7169203331-01 vendor=1") };
 
     event_encode(&e, key, out);
 }
@@ -490,6 +492,28 @@ static void bytes_are_what_they_were(void **state)
     buf_clear(&golden);
 }
 
+// An event without a key, as version 1 had it: no trace.
+static void an_event_of_version_1_is_read(void **state)
+{
+    static const uint8_t record[] = { 0x01, 0xc4, 0x10, 0x00, 0x00, 0x00, 0x00,
+                                      0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+                                      0x00, 0x00, 0x00, 0x00, 0x00, 0xd0, 0xd8,
+                                      0x01, 0x00, 0xc4, 0x00, 0xc4, 0x00, 0xc4,
+                                      0x00, 0xc4, 0x00, 0xc4, 0x00, 0xc4, 0x00,
+                                      0xc4, 0x00, 0xfd, 0x93, 0x07, 0xa3 };
+    struct event e = { .trace = STR("other") };
+    struct str key;
+
+    (void)state;
+    assert_int_equal(
+        event_decode(RECORD_NOWHERE,
+                     (struct str){ (const char *)record, sizeof(record) }, &e,
+                     &key),
+        OK);
+    assert_int_equal(e.accepted_at_us, -40);
+    assert_int_equal(e.trace.n_bytes, 0);
+}
+
 static void what_is_read_is_what_was_written(void **state)
 {
     struct buf bytes;
@@ -543,6 +567,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_are_what_they_were),
+        cmocka_unit_test(an_event_of_version_1_is_read),
         cmocka_unit_test(what_is_read_is_what_was_written),
         cmocka_unit_test(what_is_cut_short_or_too_long_is_refused),
     };
