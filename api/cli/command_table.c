@@ -93,7 +93,7 @@ static const struct opt hook_fields[] = {
     { "display-name", "TEXT", "name that people see", NULL },
     { "url", "URL", "URL that deliveries are sent to", NULL },
     { "format", "FORMAT", "format of request bodies",
-      "raw slack ms_teams pulumi_deployments" },
+      "raw slack ms_teams pulumi_deployments cloudevents" },
     { "filters", "A,B", "kinds of events that the webhook gets, such as order.*",
       NULL },
     { "groups", "A,B", "groups of kinds that the webhook gets",

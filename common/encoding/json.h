@@ -88,4 +88,7 @@ size_t json_size(const struct json_value *v); // 0 unless array or object
 MUST_CHECK enum err json_compact_member(struct str text, const char *key,
                                         struct buf *out);
 
+// The same for the whole value, of any type.
+MUST_CHECK enum err json_compact(struct str text, struct buf *out);
+
 #endif

@@ -26,7 +26,8 @@ struct event event_copy(struct arena *arena, const struct event *event)
 {
     struct event copy = *event;
     struct str *texts[] = { &copy.kind,  &copy.org, &copy.project,
-                            &copy.stack, &copy.env, &copy.payload };
+                            &copy.stack, &copy.env, &copy.payload,
+                            &copy.cloud };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         *texts[i] = arena_copy(arena, *texts[i]);

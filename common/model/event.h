@@ -42,6 +42,9 @@ struct event {
     struct str env;
     struct str payload; // the JSON text, compact
     struct str trace;   // the producer's trace context (trace.h); mostly empty
+    // Of an event that was posted as a CloudEvent: a JSON object of its attributes, but
+    // for id, type and the content type. Empty: it was posted otherwise.
+    struct str cloud;
 };
 
 struct arena;

@@ -26,7 +26,8 @@ enum hook_format {
     FORMAT_SLACK = 2,
     FORMAT_MS_TEAMS = 3,
     FORMAT_PULUMI_DEPLOYMENTS = 4,
-    FORMAT_AKINON = 5
+    FORMAT_AKINON = 5,
+    FORMAT_CLOUDEVENTS = 6
 };
 
 // Where a hook belongs: its name is unique within its scope, and it gets the events

@@ -101,6 +101,7 @@ static void make_body(const struct format *format, const struct event *event,
                                     .stack = event->stack,
                                     .env = event->env,
                                     .payload = event->payload,
+                                    .cloud = event->cloud,
                                     .accepted_at_us = event->accepted_at_us };
 
     buf_reset(out);

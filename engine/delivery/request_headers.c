@@ -9,6 +9,7 @@
 
 #include "common/base/mem.h"
 #include "common/encoding/id.h"
+#include "common/model/formats/format_table.h"
 #include "common/model/request_header.h"
 #include "engine/delivery/signature.h"
 
@@ -53,7 +54,8 @@ static void put_pulumi(const struct hook *hook, const struct event *event,
                hook->format == FORMAT_PULUMI_DEPLOYMENTS
                    ? STR("application/vnd.pulumi+8")
                    : STR("*/*"));
-    put_header(out, "Content-Type", STR("application/json"));
+    put_header(out, "Content-Type",
+               str_of(format_content_type((int)hook->format)));
     put_header(out, "Pulumi-Webhook-Id", id);
     put_header(out, "Pulumi-Webhook-Kind", event->kind);
 }

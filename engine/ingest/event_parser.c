@@ -43,7 +43,8 @@ static enum err read_id(const struct json_value *root, struct new_event *out,
     return OK;
 }
 
-// Copies the text of a member without insignificant white space.
+// Copies the text of a member, or, without a key, the whole text, without insignificant
+// white space.
 static enum err compact(struct str text, const char *key, struct arena *arena,
                         struct str *out)
 {
@@ -54,64 +55,87 @@ static enum err compact(struct str text, const char *key, struct arena *arena,
     buf_init(&payload, text.n_bytes);
     payload.at = arena_take(arena, text.n_bytes);
     payload.room_bytes = text.n_bytes;
-    err = json_compact_member(text, key, &payload);
+    err = key != NULL ? json_compact_member(text, key, &payload)
+                      : json_compact(text, &payload);
     *out = buf_str(&payload);
     return err;
+}
+
+static enum err take_akinon(struct str kind, const struct json_value *payload,
+                            struct arena *arena, struct new_event *out,
+                            struct buf *why)
+{
+    if (str_is(kind, "ping")) {
+        buf_puts(why, "event ping is what the API sends on request and cannot "
+                      "be posted");
+        return ERR_INVALID;
+    }
+    if (kind_is_reserved(kind)) {
+        buf_puts(why,
+                 "events whose first segment is posthorn are the engine's own "
+                 "and cannot be posted");
+        return ERR_INVALID;
+    }
+    if (!akinon_is_event(kind)) {
+        buf_printf(why,
+                   "event %s is not one; it must be 1 to 5 parts of a-z 0-9 _ "
+                   "- between dots, at most %d characters",
+                   log_quote(kind), KIND_MAX_BYTES);
+        return ERR_INVALID;
+    }
+    if (payload != NULL && !json_is(payload, JSON_OBJECT))
+        return refuse(why, "data", payload, "an object");
+    out->event.kind = arena_copy(arena, kind);
+    return OK;
+}
+
+static enum err take_pulumi(struct str kind, const struct json_value *payload,
+                            struct arena *arena, struct new_event *out,
+                            struct buf *why)
+{
+    struct classified c;
+    enum err err = classify_event(kind, payload, &c, why);
+
+    if (err != OK)
+        return err;
+    out->event.filters = c.filters;
+    out->event.kind = arena_copy(arena, kind);
+    out->event.project = arena_copy(arena, c.project);
+    out->event.stack = arena_copy(arena, c.stack);
+    out->event.env = arena_copy(arena, c.env);
+    return OK;
 }
 
 static enum err read_akinon(const struct json_value *root, struct arena *arena,
                             struct new_event *out, struct buf *why)
 {
     const struct json_value *event = json_get(root, "event");
-    const struct json_value *payload = json_get(root, "data");
 
     if (!json_is(event, JSON_STRING)) {
         return refuse(why, "event", event,
                       "a string like \"deployment.build.created\"");
     }
-    if (str_is(json_str(event), "ping")) {
-        buf_puts(why, "event ping is what the API sends on request and cannot "
-                      "be posted");
-        return ERR_INVALID;
-    }
-    if (kind_is_reserved(json_str(event))) {
-        buf_puts(why,
-                 "events whose first segment is posthorn are the engine's own "
-                 "and cannot be posted");
-        return ERR_INVALID;
-    }
-    if (!akinon_is_event(json_str(event))) {
-        buf_printf(why,
-                   "event %s is not one; it must be 1 to 5 parts of a-z 0-9 _ "
-                   "- between dots, at most %d characters",
-                   log_quote(json_str(event)), KIND_MAX_BYTES);
-        return ERR_INVALID;
-    }
-    if (payload != NULL && !json_is(payload, JSON_OBJECT))
-        return refuse(why, "data", payload, "an object");
-    out->event.kind = arena_copy(arena, json_str(event));
-    return OK;
+    return take_akinon(json_str(event), json_get(root, "data"), arena, out,
+                       why);
 }
 
 static enum err read_pulumi(const struct json_value *root, struct arena *arena,
                             struct new_event *out, struct buf *why)
 {
     const struct json_value *kind = json_get(root, "kind");
-    const struct json_value *payload = json_get(root, "payload");
-    struct classified c;
-    enum err err;
 
     if (!json_is(kind, JSON_STRING))
         return refuse(why, "kind", kind, "a string like \"stack_update\"");
-    err = classify_event(json_str(kind), payload, &c, why);
-    if (err != OK)
-        return err;
-    out->event.filters = c.filters;
-    out->event.kind = arena_copy(arena, json_str(kind));
-    out->event.project = arena_copy(arena, c.project);
-    out->event.stack = arena_copy(arena, c.stack);
-    out->event.env = arena_copy(arena, c.env);
-    return OK;
+    return take_pulumi(json_str(kind), json_get(root, "payload"), arena, out,
+                       why);
+}
+
+static void set_place(const struct event_parser *in, struct new_event *out)
+{
+    out->event.dialect = in->path.dialect;
+    out->event.accepted_at_us = in->accepted_at_us;
+    out->event.org = in->path.org;
+    out->event.project = in->path.project;
 }
 
 static enum err read_root(const struct event_parser *in,
@@ -126,10 +150,7 @@ static enum err read_root(const struct event_parser *in,
                       is_akinon ? "an object with \"event\" and \"data\""
                                 : "an object with \"kind\" and \"payload\"");
     }
-    out->event.dialect = in->path.dialect;
-    out->event.accepted_at_us = in->accepted_at_us;
-    out->event.org = in->path.org;
-    out->event.project = in->path.project;
+    set_place(in, out);
     err = is_akinon ? read_akinon(root, arena, out, why)
                     : read_pulumi(root, arena, out, why);
     return err == OK ? read_id(root, out, why) : err;
@@ -150,6 +171,96 @@ static enum err read_payload(const struct event_parser *in, struct str text,
     return err;
 }
 
+// --- CloudEvents ---
+
+// `data` is NULL: it has none.
+static enum err take_cloud(const struct event_parser *in,
+                           const struct cloud_event *ce,
+                           const struct json_value *data, struct arena *arena,
+                           struct new_event *out, struct buf *why)
+{
+    static const char about[] =
+        "of a CloudEvent, type is the kind and data the payload: ";
+    size_t n_before = why->n_bytes;
+    struct json *none = NULL;
+    enum err err = OK;
+
+    set_place(in, out);
+    buf_puts(why, about);
+    if (in->path.dialect == DIALECT_AKINON) {
+        err = take_akinon(ce->type, data, arena, out, why);
+    } else {
+        if (data == NULL)
+            err = json_parse(STR("null"), &json_no_limits, &none, NULL);
+        if (err == OK) {
+            err = take_pulumi(ce->type, data != NULL ? data : json_root(none),
+                              arena, out, why);
+        }
+        json_free(none);
+    }
+    if (err != OK)
+        return err;
+    why->n_bytes = n_before;
+    out->event.cloud = ce->attributes;
+    out->idempotency = cloud_event_key(ce, arena);
+    return OK;
+}
+
+static void set_no_payload(const struct event_parser *in, struct new_event *out)
+{
+    out->event.payload =
+        in->path.dialect == DIALECT_AKINON ? STR("{}") : STR("null");
+}
+
+static enum err read_structured(const struct event_parser *in, struct str text,
+                                struct arena *arena, struct new_event *out,
+                                struct buf *why)
+{
+    struct cloud_event ce;
+    struct json *json;
+    enum err err = json_parse(text, &in->json, &json, why);
+
+    if (err != OK)
+        return err;
+    err = cloud_event_read(json_root(json), arena, &ce, why);
+    if (err == OK) {
+        err = take_cloud(in, &ce, json_get(json_root(json), "data"), arena, out,
+                         why);
+    }
+    json_free(json);
+    if (err != OK)
+        return err;
+    err = compact(text, "data", arena, &out->event.payload);
+    if (err == ERR_NOTFOUND) {
+        set_no_payload(in, out);
+        err = OK;
+    }
+    return err;
+}
+
+static enum err read_binary(const struct event_parser *in, struct str text,
+                            struct arena *arena, struct new_event *out,
+                            struct buf *why)
+{
+    struct json *json;
+    enum err err;
+
+    if (text.n_bytes == 0) {
+        set_no_payload(in, out);
+        return take_cloud(in, &in->cloud, NULL, arena, out, why);
+    }
+    err = json_parse(text, &in->json, &json, why);
+    if (err != OK)
+        return err;
+    err = take_cloud(in, &in->cloud, json_root(json), arena, out, why);
+    json_free(json);
+    if (err == OK)
+        err = compact(text, NULL, arena, &out->event.payload);
+    return err;
+}
+
+// --- events ---
+
 enum err event_parser_read(const struct event_parser *in, struct str text,
                            struct arena *arena, struct new_event *out,
                            struct buf *why)
@@ -163,6 +274,10 @@ enum err event_parser_read(const struct event_parser *in, struct str text,
                    text.n_bytes, in->max_event_bytes);
         return ERR_TOOBIG;
     }
+    if (in->form == EVENT_CLOUD)
+        return read_structured(in, text, arena, out, why);
+    if (in->form == EVENT_CLOUD_BINARY)
+        return read_binary(in, text, arena, out, why);
     err = json_parse(text, &in->json, &json, why);
     if (err != OK)
         return err;
@@ -172,6 +287,8 @@ enum err event_parser_read(const struct event_parser *in, struct str text,
         return err;
     return read_payload(in, text, arena, out);
 }
+
+// --- many ---
 
 static bool is_blank(struct str line)
 {
@@ -219,23 +336,58 @@ static enum err read_line(const struct event_parser *in, struct str line,
     size_t n_before = why->n_bytes;
     enum err err;
 
-    buf_puts(why, "line "); // not buf_printf(): this is for each event
+    buf_puts(why,
+             event_lines_noun(in->form)); // not buf_printf(): for each event
+    buf_putc(why, ' ');
     buf_put_u64(why, line_no);
     buf_puts(why, ": ");
     err = event_parser_read(in, line, arena, out, why);
     if (err != OK)
         return err;
     why->n_bytes = n_before;
-    out->idempotency = line_key(in, line_no, arena);
+    if (in->form == EVENT_OF_API)
+        out->idempotency = line_key(in, line_no, arena);
     return OK;
 }
 
-enum err event_lines_begin(struct str text, struct arena *arena,
-                           struct event_lines *out, struct buf *why)
+const char *event_lines_noun(enum event_form form)
 {
-    size_t n_lines =
-        text.n_bytes > 0 ? count_lines(text, EVENT_LINES_MAX + 1) : 1;
+    return form == EVENT_OF_API ? "line" : "event";
+}
 
+// How many events an array may have is found only by reading it.
+static enum err begin_array(struct str text, struct arena *arena,
+                            struct event_lines *out, struct buf *why)
+{
+    static const char shortest[] = "{\"specversion\":\"1.0\",\"id\":\"1\","
+                                   "\"source\":\"s\",\"type\":\"t\"}";
+    size_t most = text.n_bytes / (sizeof(shortest) - 1) + 1;
+
+    while (text.n_bytes > 0 && (*text.at == ' ' || *text.at == '\t' ||
+                                *text.at == '\n' || *text.at == '\r')) {
+        text.at++;
+        text.n_bytes--;
+    }
+    if (text.n_bytes == 0 || *text.at != '[') {
+        buf_puts(why, "the batch must be an array of CloudEvents");
+        return ERR_INVALID;
+    }
+    *out = (struct event_lines){ .rest = { text.at + 1, text.n_bytes - 1 } };
+    if (most > EVENT_LINES_MAX)
+        most = EVENT_LINES_MAX;
+    out->events = arena_take(arena, most * sizeof(*out->events));
+    return OK;
+}
+
+enum err event_lines_begin(enum event_form form, struct str text,
+                           struct arena *arena, struct event_lines *out,
+                           struct buf *why)
+{
+    size_t n_lines;
+
+    if (form == EVENT_CLOUD)
+        return begin_array(text, arena, out, why);
+    n_lines = text.n_bytes > 0 ? count_lines(text, EVENT_LINES_MAX + 1) : 1;
     *out = (struct event_lines){ .rest = text };
     if (n_lines > EVENT_LINES_MAX + 1) {
         buf_printf(why, "the request has more than %d lines; send several",
@@ -261,17 +413,58 @@ static struct str take_line(struct event_lines *lines)
     return line;
 }
 
+// Takes the next element of an array of CloudEvents. ERR_NOTFOUND: there is none.
+static enum err take_element(const struct event_parser *in,
+                             struct event_lines *lines, struct str *out,
+                             struct buf *why)
+{
+    enum err err = cloud_batch_next(&lines->rest, lines->line_no == 0,
+                                    in->max_event_bytes, out);
+
+    if (err == OK && lines->n == EVENT_LINES_MAX) {
+        buf_printf(why, "the request has more than %d events; send several",
+                   EVENT_LINES_MAX);
+        return ERR_INVALID;
+    }
+    lines->line_no++;
+    if (err == ERR_TOOBIG) {
+        buf_printf(
+            why, "event %zu: it is larger than the %zu bytes that are allowed",
+            lines->line_no, in->max_event_bytes);
+    } else if (err == ERR_INVALID) {
+        buf_printf(why,
+                   "event %zu: the batch must be a JSON array, with a comma "
+                   "between two events and nothing after its end",
+                   lines->line_no);
+    }
+    return err;
+}
+
+// Takes the next line that is not blank, or the next element. ERR_NOTFOUND: there is
+// none.
+static enum err take_next(const struct event_parser *in,
+                          struct event_lines *lines, struct str *out,
+                          struct buf *why)
+{
+    if (in->form == EVENT_CLOUD)
+        return take_element(in, lines, out, why);
+    while (lines->rest.n_bytes > 0) {
+        *out = take_line(lines);
+        if (!is_blank(*out))
+            return OK;
+    }
+    return ERR_NOTFOUND;
+}
+
 enum err event_lines_read(const struct event_parser *in,
                           struct event_lines *lines, struct arena *arena,
                           int64_t until_us, struct buf *why)
 {
-    while (lines->rest.n_bytes > 0) {
-        struct str line = take_line(lines);
-        enum err err;
+    struct str text;
+    enum err err;
 
-        if (is_blank(line))
-            continue;
-        err = read_line(in, line, lines->line_no, arena,
+    while ((err = take_next(in, lines, &text, why)) == OK) {
+        err = read_line(in, text, lines->line_no, arena,
                         &lines->events[lines->n], why);
         if (err != OK)
             return err;
@@ -279,9 +472,14 @@ enum err event_lines_read(const struct event_parser *in,
         if (lines->rest.n_bytes > 0 && clock_mono_us() >= until_us)
             return ERR_AGAIN;
     }
+    if (err != ERR_NOTFOUND)
+        return err;
     if (lines->n == 0) {
-        buf_puts(why, "the request holds no event; send one JSON object per "
-                      "line");
+        buf_puts(why, in->form == EVENT_CLOUD
+                          ? "the request holds no event; send an array of "
+                            "CloudEvents"
+                          : "the request holds no event; send one JSON object "
+                            "per line");
         return ERR_INVALID;
     }
     return OK;

@@ -82,6 +82,7 @@ struct post {
     struct patient patient;
     struct arena arena;
     struct ingest_path path; // in the arena
+    enum event_form form;
     bool is_batch;
     int64_t began_us; // UTC epoch
 };
@@ -178,8 +179,8 @@ static void on_headers(void *data, struct http_request *r)
     p->began_us = clock_now_us();
     http_charge(r, STR_EMPTY, false); // until the token is checked
     if (!check_path(p) || !ingest_check_method(r) || !check_token(p) ||
-        !ingest_check_type(r, &p->is_batch) || !ingest_check_key(r) ||
-        !check_storage(p)) {
+        !ingest_check_type(r, &p->form, &p->is_batch) ||
+        !ingest_check_key(r, p->form) || !check_storage(p)) {
         post_free(p);
         return;
     }
@@ -232,10 +233,11 @@ static void answer_conflict(struct post *p)
 {
     metrics_count(COUNTER_REFUSED_CONFLICT, 1);
     if (p->is_batch) {
-        http_fail(p->request, 409, STR_EMPTY,
-                  "line %zu has the id or Idempotency-Key of another event "
-                  "of the last 24 hours",
-                  p->append.fault + 1);
+        http_fail(
+            p->request, 409, STR_EMPTY,
+            "%s %zu has the id or Idempotency-Key of another event of the "
+            "last 24 hours",
+            event_lines_noun(p->form), p->append.fault + 1);
     } else {
         http_fail(p->request, 409, STR_EMPTY,
                   "another event of the last 24 hours has this id or "
@@ -331,11 +333,7 @@ static void on_patience_over(void *data)
 
 static void refuse(struct post *p, enum err err, struct str why)
 {
-    metrics_count(err == ERR_TOOBIG ? COUNTER_REFUSED_TOO_LARGE
-                                    : COUNTER_REFUSED_INVALID,
-                  1);
-    http_fail(p->request, err == ERR_TOOBIG ? 413 : 400, STR_EMPTY, "%.*s",
-              STR_ARG(why));
+    http_fail(p->request, ingest_refusal(err), STR_EMPTY, "%.*s", STR_ARG(why));
     post_free(p);
 }
 
@@ -363,9 +361,7 @@ static void append_events(struct post *p)
 static void on_batch_read(struct batch *b, enum err err, struct str why)
 {
     struct post *p = b->data;
-
-    int64_t now_us =
-        clock_now_us(); // later than events appended during the reading
+    int64_t now_us = clock_now_us(); // later than what was appended meanwhile
 
     p->append.events = b->lines.events;
     p->append.n_events = b->lines.n;
@@ -380,10 +376,18 @@ static void on_batch_read(struct batch *b, enum err err, struct str why)
 
 static enum err read_one(struct post *p, struct buf *why)
 {
+    struct event_parser *parser = &p->batch.parser;
+    enum err err = OK;
+
     p->append.events = arena_take(&p->arena, sizeof(struct new_event));
     p->append.n_events = 1;
-    return event_parser_read(&p->batch.parser, p->request->body, &p->arena,
-                             p->append.events, why);
+    if (p->form == EVENT_CLOUD_BINARY) {
+        err = cloud_event_read_headers(p->request, &p->arena, &parser->cloud,
+                                       why);
+    }
+    return err == OK ? event_parser_read(parser, p->request->body, &p->arena,
+                                         p->append.events, why)
+                     : err;
 }
 
 static void on_request(void *data, struct http_request *r)
@@ -395,7 +399,8 @@ static void on_request(void *data, struct http_request *r)
 
     r->data = NULL;
     p->batch = (struct batch){
-        .parser = { .path = p->path,
+        .parser = { .form = p->form,
+                    .path = p->path,
                     .key = arena_copy(&p->arena,
                                       http_header(r, "idempotency-key")),
                     .max_event_bytes = in->config->max_event_bytes,
@@ -406,9 +411,9 @@ static void on_request(void *data, struct http_request *r)
         .data = p,
     };
     buf_init(&why, 4096);
-    err = p->is_batch
-              ? event_lines_begin(r->body, &p->arena, &p->batch.lines, &why)
-              : read_one(p, &why);
+    err = p->is_batch ? event_lines_begin(p->form, r->body, &p->arena,
+                                          &p->batch.lines, &why)
+                      : read_one(p, &why);
     if (err != OK) {
         refuse(p, err, buf_str(&why));
     } else if (p->is_batch) {

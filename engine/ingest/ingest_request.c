@@ -8,14 +8,44 @@
 #include "common/process/metrics.h"
 #include "engine/ingest/event_parser.h"
 
-bool ingest_check_type(struct http_request *r, bool *is_batch)
+static bool read_form(const struct http_request *r, enum event_form *form,
+                      bool *is_batch)
 {
-    *is_batch = http_is_type(r, "application/x-ndjson");
-    if (!*is_batch && !http_is_type(r, "application/json")) {
+    static const struct {
+        const char *type;
+        enum event_form form;
+        bool is_batch;
+    } types[] = {
+        { "application/json", EVENT_OF_API, false },
+        { "application/x-ndjson", EVENT_OF_API, true },
+        { "application/cloudevents+json", EVENT_CLOUD, false },
+        { "application/cloudevents-batch+json", EVENT_CLOUD, true },
+    };
+    bool is_binary = cloud_event_is_in_headers(r);
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (!http_is_type(r, types[i].type) ||
+            (is_binary && types[i].form == EVENT_OF_API))
+            continue;
+        *form = types[i].form;
+        *is_batch = types[i].is_batch;
+        return true;
+    }
+    // Of which type its data is, its parser judges.
+    *form = EVENT_CLOUD_BINARY;
+    *is_batch = false;
+    return is_binary;
+}
+
+bool ingest_check_type(struct http_request *r, enum event_form *form,
+                       bool *is_batch)
+{
+    if (!read_form(r, form, is_batch)) {
         metrics_count(COUNTER_REFUSED_INVALID, 1);
         http_fail(r, 415, STR_EMPTY,
-                  "Content-Type is %s; it must be application/json or "
-                  "application/x-ndjson",
+                  "Content-Type is %s; it must be application/json, "
+                  "application/x-ndjson, application/cloudevents+json or "
+                  "application/cloudevents-batch+json",
                   log_quote(http_header(r, "content-type")));
         return false;
     }
@@ -28,13 +58,20 @@ bool ingest_check_type(struct http_request *r, bool *is_batch)
     return true;
 }
 
-bool ingest_check_key(struct http_request *r)
+bool ingest_check_key(struct http_request *r, enum event_form form)
 {
     struct str key = http_header(r, "idempotency-key");
     bool is_good = key.n_bytes <= EVENT_KEY_MAX_BYTES;
 
     if (!http_has_header(r, "idempotency-key"))
         return true;
+    if (form != EVENT_OF_API) {
+        metrics_count(COUNTER_REFUSED_INVALID, 1);
+        http_fail(r, 400, STR_EMPTY,
+                  "Idempotency-Key cannot be given with a CloudEvent, whose "
+                  "source and id are its key");
+        return false;
+    }
     for (size_t i = 0; i < key.n_bytes; i++)
         is_good = is_good && key.at[i] > 0x20 && key.at[i] < 0x7f;
     if (is_good && key.n_bytes > 0)
@@ -44,6 +81,16 @@ bool ingest_check_key(struct http_request *r)
               "Idempotency-Key must be 1 to %d visible ASCII characters",
               EVENT_KEY_MAX_BYTES);
     return false;
+}
+
+unsigned ingest_refusal(enum err err)
+{
+    metrics_count(err == ERR_TOOBIG ? COUNTER_REFUSED_TOO_LARGE
+                                    : COUNTER_REFUSED_INVALID,
+                  1);
+    if (err == ERR_TOOBIG)
+        return 413;
+    return err == ERR_DENIED ? 415 : 400;
 }
 
 bool ingest_check_method(struct http_request *r)

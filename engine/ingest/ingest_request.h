@@ -8,12 +8,19 @@
 #define ENGINE_INGEST_INGEST_REQUEST_H
 
 #include "common/http/http.h"
+#include "engine/ingest/event_parser.h"
 
-// The content type must be one event (JSON) or many (NDJSON), without a content coding.
-bool ingest_check_type(struct http_request *r, bool *is_batch);
+// The content type must be one event (JSON) or many (NDJSON), or those of CloudEvents,
+// without a content coding.
+bool ingest_check_type(struct http_request *r, enum event_form *form,
+                       bool *is_batch);
 
-// The Idempotency-Key must be valid, if there is one.
-bool ingest_check_key(struct http_request *r);
+// The Idempotency-Key must be valid, if there is one. CloudEvents have keys of their own.
+bool ingest_check_key(struct http_request *r, enum event_form form);
+
+// The status of an answer to a request that event_parser_read() refuses with this error;
+// it is counted.
+unsigned ingest_refusal(enum err err);
 
 // The method must be POST; OPTIONS is answered, too.
 bool ingest_check_method(struct http_request *r);

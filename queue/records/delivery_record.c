@@ -41,7 +41,9 @@ static struct position unpack_position(struct unpack *u)
 
 // --- events ---
 
-// Before the key, which is no member; the payload follows it.
+// Before the key, which is no member; the payload follows it, and in version 3 the
+// attributes of a CloudEvent. What was posted otherwise is of version 2, so a program that
+// does not know version 3 reads it.
 static const struct member event_members[] = {
     MEMBER(struct event, id.bytes),
     MEMBER(struct event, accepted_at_us),
@@ -57,11 +59,13 @@ static const struct member event_members[] = {
 
 void event_encode(const struct event *e, const uint8_t *key, struct buf *out)
 {
-    size_t start = record_begin(out, EVENT_VERSION);
+    size_t start = record_begin(out, e->cloud.n_bytes > 0 ? 3 : 2);
 
     members_pack(out, MEMBERS(event_members), e);
     pack_str(out, (struct str){ (const char *)key, key != NULL ? 16 : 0 });
     pack_str(out, e->payload);
+    if (e->cloud.n_bytes > 0)
+        pack_str(out, e->cloud);
     record_end(out, start);
 }
 
@@ -77,6 +81,7 @@ enum err event_decode(uint32_t place, struct str bytes, struct event *out,
     members_unpack(&u, MEMBERS(event_members), version, out);
     *key = unpack_str(&u);
     out->payload = unpack_str(&u);
+    out->cloud = version >= 3 ? unpack_str(&u) : STR_EMPTY;
     return out->dialect < DIALECT_PULUMI ? ERR_CORRUPT : unpack_done(&u);
 }
 

@@ -48,7 +48,7 @@ static const struct member hook_head[] = {
     HOOK(name),
     HOOK(display_name),
     HOOK(url),
-    MEMBER_MAX(struct hook, format, FORMAT_AKINON),
+    MEMBER_MAX(struct hook, format, FORMAT_CLOUDEVENTS),
     HOOK(active),
     HOOK(filters),
     HOOK(groups),

@@ -102,7 +102,7 @@ struct keyring;
 #define FORMAT_VERSION QUEUE_FORMAT
 #define FORMAT_BEFORE  QUEUE_FORMAT_OLDEST
 
-#define EVENT_VERSION   2 // 2: trace
+#define EVENT_VERSION   3 // 2: trace; 3: cloud
 #define KEY_VERSION     2 // 2: content is an HMAC
 #define DUE_VERSION     2 // 2: payload_bytes
 #define DEAD_VERSION    1

@@ -12,25 +12,27 @@
 #include "engine/ingest/event_parser.h"
 #include "tests/fuzz/json_equal.h"
 
-enum { IS_AKINON = 1, IS_TIGHT = 2, HAS_KEY = 4 };
+enum { IS_AKINON = 1, IS_TIGHT = 2, HAS_KEY = 4, IS_CLOUD = 8 };
 
 static void check_payload(const struct event_parser *in, struct str text,
                           const struct event *e)
 {
     bool is_akinon = in->path.dialect == DIALECT_AKINON;
+    bool is_cloud = in->form == EVENT_CLOUD;
     struct json *posted = json_read(text);
     struct json *stored = json_read(e->payload);
     const struct json_value *member =
-        json_get(json_root(posted), is_akinon ? "data" : "payload");
+        json_get(json_root(posted), is_akinon || is_cloud ? "data" : "payload");
 
     if (is_akinon || kind_is_known(e->kind))
         CHECK(json_is(json_root(stored), JSON_OBJECT));
     CHECK(e->payload.n_bytes <= text.n_bytes);
     if (member != NULL)
         CHECK(json_same(member, json_root(stored)));
-    CHECK(str_eq(
-        json_str(json_get(json_root(posted), is_akinon ? "event" : "kind")),
-        e->kind));
+    CHECK(str_eq(json_str(json_get(json_root(posted), is_cloud    ? "type"
+                                                      : is_akinon ? "event"
+                                                                  : "kind")),
+                 e->kind));
     json_free(posted);
     json_free(stored);
 }
@@ -65,6 +67,29 @@ static void check_event(const struct event_parser *in, struct str text,
         check_pulumi(e);
     }
     check_payload(in, text, e);
+    CHECK((e->cloud.n_bytes > 0) == (in->form == EVENT_CLOUD));
+}
+
+// What a receiver gets of a CloudEvent is one with the same attributes.
+static void check_attributes(struct str text, const struct new_event *new)
+{
+    struct json *posted = json_read(text);
+    struct json *kept = json_read(new->event.cloud);
+    struct json_iter it = json_iter(json_root(kept));
+    const struct json_value *v;
+    struct str name;
+
+    CHECK(json_size(json_root(kept)) > 0);
+    while ((v = json_next(&it, &name)) != NULL) {
+        char key[65] = { 0 };
+
+        CHECK(name.n_bytes > 0 && name.n_bytes < sizeof(key));
+        memcpy(key, name.at, name.n_bytes);
+        CHECK(json_same(json_get(json_root(posted), key), v));
+    }
+    CHECK(new->idempotency.n_bytes > 0);
+    json_free(posted);
+    json_free(kept);
 }
 
 static bool same_event(const struct event *a, const struct event *b)
@@ -117,7 +142,7 @@ static enum err read_all(const struct event_parser *in, struct str text,
                          struct lines *l, struct buf *why)
 {
     struct event_lines lines;
-    enum err err = event_lines_begin(text, &l->arena, &lines, why);
+    enum err err = event_lines_begin(in->form, text, &l->arena, &lines, why);
 
     if (err != OK)
         return err;
@@ -157,6 +182,34 @@ static void check_lines(const struct event_parser *in, struct str text)
     buf_clear(&sentence);
 }
 
+// Checks that a CloudEvent is the same in a batch, whatever the input is as a batch.
+static void check_batch(const struct event_parser *in, struct str text,
+                        const struct new_event *one)
+{
+    struct lines l = { .in = in };
+    struct buf batch, why;
+
+    buf_init(&why, 0);
+    buf_init(&batch, 0);
+    l.err = read_all(in, text, &l, &why);
+    CHECK((l.err == OK) == (why.n_bytes == 0));
+    buf_reset(&why);
+    if (one != NULL) {
+        buf_puts(&batch, " [");
+        buf_put_str(&batch, text);
+        buf_puts(&batch, " , ");
+        buf_put_str(&batch, text);
+        buf_puts(&batch, "]\n");
+        l.err = read_all(in, buf_str(&batch), &l, &why);
+        CHECK(l.err == OK || l.err == ERR_TOOBIG); // blanks count there
+        CHECK(l.err != OK ||
+              (l.n == 2 && same_event(&l.events[1].event, &one->event)));
+    }
+    arena_clear(&l.arena);
+    buf_clear(&batch);
+    buf_clear(&why);
+}
+
 static struct event_parser parser_of(uint8_t choices)
 {
     struct event_parser in = {
@@ -173,8 +226,11 @@ static struct event_parser parser_of(uint8_t choices)
         in.path.org = STR("63ea00000000000000000001");
         in.path.project = STR("63ea00000000000000000002");
     }
-    if ((choices & HAS_KEY) != 0)
+    if ((choices & IS_CLOUD) != 0) {
+        in.form = EVENT_CLOUD;
+    } else if ((choices & HAS_KEY) != 0) {
         in.key = STR("key");
+    }
     return in;
 }
 
@@ -191,14 +247,21 @@ void fuzz_one(struct str input)
     if (err == OK) {
         CHECK(why.n_bytes == 0);
         check_event(&in, input, &event);
+        if (in.form == EVENT_CLOUD)
+            check_attributes(input, &event);
     } else {
-        CHECK(err == ERR_INVALID || err == ERR_TOOBIG);
+        CHECK(err == ERR_INVALID || err == ERR_TOOBIG ||
+              (err == ERR_DENIED && in.form == EVENT_CLOUD));
         CHECK(why.n_bytes > 0 && why.n_bytes < 4096 &&
               utf8_is_valid(why.at, why.n_bytes));
     }
+    if (in.form == EVENT_CLOUD) {
+        check_batch(&in, input, err == OK ? &event : NULL);
+    } else {
+        check_lines(&in, input);
+    }
     arena_clear(&arena);
     buf_clear(&why);
-    check_lines(&in, input);
 }
 
 // Each published payload as each kind that has filters: one of these is its own.
@@ -236,6 +299,18 @@ static void check_is_read(struct str seed)
 bool fuzz_seed(size_t i, struct buf *out)
 {
     static const char *const texts[] = {
+        "H{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/"
+        "a?b=c\",\"type\":\"com.a.b\","
+        "\"time\":\"2026-11-27T09:30:00.123+01:00\",\"subject\":\"s\",\"ext1\":"
+        "7,"
+        "\"ext2\":true,\"datacontenttype\":\"application/"
+        "x+json\",\"data\":[1,{\"a\":\"]\"}]}",
+        "H{\"specversion\":\"1.0\",\"id\":\"a "
+        "b\",\"source\":\"urn:x\",\"type\":\"a.b\","
+        "\"dataschema\":\"http://s/\",\"subject\":null}",
+        "I{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"s\",\"type\":"
+        "\"build\","
+        "\"data\":{}}",
         "@{\"kind\":\"stack_update\",\"payload\":{\"organization\":{"
         "\"githubLogin\":\"acme\"},\"projectName\":\"web\",\"stackName\":"
         "\"prod\",\"kind\":\"update\",\"result\":\"succeeded\","

@@ -54,7 +54,8 @@ static void check_format(const struct format *f, const struct format_event *e)
 static void check_answer(struct str body)
 {
     static const struct format *const formats[] = { &format_raw, &format_slack,
-                                                    &format_ms_teams };
+                                                    &format_ms_teams,
+                                                    &format_cloudevents };
 
     for (size_t i = 0; i < 3; i++) {
         if (formats[i]->says_failed != NULL)

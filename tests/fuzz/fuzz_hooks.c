@@ -73,7 +73,7 @@ static void check_hook(const struct hook *h)
     CHECK(h->n_kinds <= HOOK_LIST_MAX && h->n_headers <= HOOK_LIST_MAX);
     CHECK(h->n_headers % 2 == 0 && h->n_old <= OLD_SECRETS_MAX);
     CHECK(h->filters >> n_filters == 0 && h->groups >> GROUPS == 0);
-    CHECK(h->format >= FORMAT_RAW && h->format <= FORMAT_AKINON);
+    CHECK(h->format >= FORMAT_RAW && h->format <= FORMAT_CLOUDEVENTS);
     CHECK(utf8_is_valid(h->display_name.at, h->display_name.n_bytes));
     if (h->format != FORMAT_PULUMI_DEPLOYMENTS)
         CHECK(url_parse(h->url, &url, NULL) == OK);

@@ -21,7 +21,7 @@ import { trySection } from './try_events.js';
  * @typedef {{form: any, context: Context, before: Hook|null, proposed: string[], errors: Map<string, string>}} State
  */
 
-const PULUMI_FORMATS = ['raw', 'slack', 'ms_teams', 'pulumi_deployments'];
+const PULUMI_FORMATS = ['raw', 'slack', 'ms_teams', 'pulumi_deployments', 'cloudevents'];
 
 /**
  * @param {string} format @param {import('../pure/paths.js').Place} place

@@ -8,7 +8,7 @@ import { placeOfRow } from './paths.js';
  *   groups: string[], place: Place, state: string, raw: any}} Hook
  */
 
-export const FORMATS = ['raw', 'slack', 'ms_teams', 'pulumi_deployments', 'akinon'];
+export const FORMATS = ['raw', 'slack', 'ms_teams', 'pulumi_deployments', 'cloudevents', 'akinon'];
 
 /** Members that a form changes one by one, the same in both dialects. */
 export const POLICY = ['retrySchedule', 'timeout', 'maxInFlight', 'rateLimit', 'ordered', 'orderKey', 'headerCase',

@@ -23,12 +23,14 @@ struct format_event {
     struct str stack;
     struct str env;
     struct str payload; // JSON, compact
+    struct str cloud; // attributes of a CloudEvent, a JSON object; empty: none
     int64_t accepted_at_us;
 };
 
 struct format {
     const char *name;
-    int number; // on disk
+    int number;               // on disk
+    const char *content_type; // NULL: application/json
     // Whether hooks of Pulumi's API may use it, and whether organizations' hooks
     // may.
     bool is_pulumi;
@@ -61,5 +63,6 @@ extern const struct format format_slack;
 extern const struct format format_ms_teams;
 extern const struct format format_pulumi_deployments;
 extern const struct format format_akinon;
+extern const struct format format_cloudevents;
 
 #endif

@@ -7,8 +7,9 @@
 
 // A new format: a file with its row, declared in format.h, and a line here.
 static const struct format *const formats[] = {
-    &format_raw,    &format_slack, &format_ms_teams, &format_pulumi_deployments,
-    &format_akinon,
+    &format_raw,      &format_slack,
+    &format_ms_teams, &format_pulumi_deployments,
+    &format_akinon,   &format_cloudevents,
 };
 
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
@@ -29,6 +30,14 @@ const struct format *format_by_name(struct str name)
             return formats[i];
     }
     return NULL;
+}
+
+const char *format_content_type(int number)
+{
+    const struct format *format = format_by_number(number);
+
+    return format != NULL && format->content_type != NULL ? format->content_type
+                                                          : "application/json";
 }
 
 void format_put_names(struct buf *out)

@@ -17,4 +17,7 @@ const struct format *format_by_name(struct str name);
 // Appends the names that Pulumi's hooks may use: "raw, slack, …".
 void format_put_names(struct buf *out);
 
+// The media type of the bodies of a format; a number that is none's has application/json.
+const char *format_content_type(int number);
+
 #endif

@@ -199,7 +199,8 @@ static const struct {
       "secret cannot be __remove-secret" },
     { LEVEL_ORGANIZATION, WITH("\"secret\":\"a\\u0000b\""), "NUL" },
     { LEVEL_ORGANIZATION, WITH("\"format\":\"xml\""),
-      "format must be one of: raw, slack, ms_teams, pulumi_deployments" },
+      "format must be one of: raw, slack, ms_teams, pulumi_deployments, "
+      "cloudevents" },
     { LEVEL_ORGANIZATION, WITH("\"filters\":\"update_failed\""),
       "filters must be an array of strings, not a string" },
     { LEVEL_ORGANIZATION, WITH("\"filters\":[1]"),
@@ -223,7 +224,8 @@ static const struct {
       "payloadUrl: for the format slack it must start with one of: "
       "https://hooks.slack.com/" },
     { LEVEL_ORGANIZATION, TO("https://a", ",\"format\":\"akinon\""),
-      "format must be one of: raw, slack, ms_teams, pulumi_deployments" },
+      "format must be one of: raw, slack, ms_teams, pulumi_deployments, "
+      "cloudevents" },
     { LEVEL_ORGANIZATION, TO("web/prod", ",\"format\":\"pulumi_deployments\""),
       "'pulumi_deployments' format can only be used on stack or "
       "environment webhooks." },

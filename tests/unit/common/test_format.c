@@ -80,7 +80,8 @@ static const struct {
 #define N_CASES (sizeof(cases) / sizeof(cases[0]))
 
 static const struct format *const rendered_formats[] = {
-    &format_slack, &format_ms_teams, &format_pulumi_deployments, &format_akinon
+    &format_slack, &format_ms_teams, &format_pulumi_deployments, &format_akinon,
+    &format_cloudevents
 };
 
 #define N_FORMATS (sizeof(rendered_formats) / sizeof(rendered_formats[0]))
@@ -427,8 +428,9 @@ static void the_table_is_found_by_name_and_number(void **state)
     (void)state;
     buf_init(&names, 0);
     format_put_names(&names);
-    assert_string_equal(buf_cstr(&names),
-                        "raw, slack, ms_teams, pulumi_deployments");
+    assert_string_equal(
+        buf_cstr(&names),
+        "raw, slack, ms_teams, pulumi_deployments, cloudevents");
     for (int number = 1; number <= 5; number++) {
         const struct format *format = format_by_number(number);
 

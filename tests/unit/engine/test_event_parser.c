@@ -136,7 +136,7 @@ static enum err read_lines(const struct event_parser *in, struct str text,
                            int64_t until_us, struct arena *arena,
                            struct event_lines *lines, struct buf *why)
 {
-    enum err err = event_lines_begin(text, arena, lines, why);
+    enum err err = event_lines_begin(EVENT_OF_API, text, arena, lines, why);
 
     n_slices = 0;
     if (err != OK)
