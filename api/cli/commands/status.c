@@ -37,18 +37,12 @@ struct engine_figures {
 static struct role_figures *role_of(struct engine_figures *e, const char *name,
                                     size_t n_bytes)
 {
-    struct role_figures *r;
-
     for (size_t i = 0; i < e->n_roles; i++) {
         if (strlen(e->roles[i].name) == n_bytes &&
             memcmp(e->roles[i].name, name, n_bytes) == 0)
             return &e->roles[i];
     }
-    if (e->n_roles == ROLES_MAX || n_bytes >= sizeof(e->roles[0].name))
-        return NULL;
-    r = &e->roles[e->n_roles++];
-    memcpy(r->name, name, n_bytes);
-    return r;
+    return NULL;
 }
 
 static bool is_name(const char *line, const char *name)
@@ -57,6 +51,20 @@ static bool is_name(const char *line, const char *name)
 
     return strncmp(line, name, n) == 0 && (line[n] == '{' || line[n] == ' ' ||
                                            line[n] == ',' || line[n] == '}');
+}
+
+// The roles are those of one metric, in its order: each has it.
+static void take_role(struct engine_figures *e, const char *line)
+{
+    static const char start[] = "posthorn_role_ready{role=\"";
+    const char *name = line + sizeof(start) - 1;
+    size_t n_bytes;
+
+    if (strncmp(line, start, sizeof(start) - 1) != 0)
+        return;
+    n_bytes = strcspn(name, "\"");
+    if (e->n_roles < ROLES_MAX && n_bytes < sizeof(e->roles[0].name))
+        memcpy(e->roles[e->n_roles++].name, name, n_bytes);
 }
 
 // Reads a line of the metrics as "posthorn_role_ready{role="api"} 1".
@@ -99,6 +107,20 @@ static void take_line(struct engine_figures *e, const char *line)
         r->memory_bytes = value;
     if (is_name(line, "posthorn_role_restarts_total"))
         r->restarts = value;
+}
+
+static void take_lines(struct engine_figures *e, char *text,
+                       void (*take)(struct engine_figures *e, const char *line))
+{
+    char *end;
+
+    for (char *line = text; (end = strchr(line, '\n')) != NULL;
+         line = end + 1) {
+        *end = '\0';
+        if (line[0] != '#')
+            take(e, line);
+        *end = '\n';
+    }
 }
 
 static void print_engine_json(const struct engine_figures *e, bool is_ready,
@@ -233,17 +255,13 @@ int command_status(const struct args *args)
     is_ready = client_request(args, &ready, &readiness);
     if ((is_ready == OK || is_ready == ERR_CONFLICT) &&
         client_request(args, &metrics, &response) == OK) {
-        char *save = NULL;
         size_t n_bytes;
         char *text;
 
         buf_putc(&response, '\0');
         text = buf_take(&response, &n_bytes);
-        for (char *line = strtok_r(text, "\n", &save); line != NULL;
-             line = strtok_r(NULL, "\n", &save)) {
-            if (line[0] != '#')
-                take_line(e, line);
-        }
+        take_lines(e, text, take_role);
+        take_lines(e, text, take_line);
         free(text);
         backlog_fetch(args, &backlog);
         if (args_has(args, "json")) {
