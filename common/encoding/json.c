@@ -565,20 +565,15 @@ static bool is_key(struct str source, const char *key)
     return is_same;
 }
 
-enum err json_compact(struct str text, struct buf *out)
-{
-    struct scan s = { text.at, text.at + text.n_bytes };
-
-    skip_blanks(&s);
-    take_value(&s, out);
-    return out->overflow ? ERR_TOOBIG : OK;
-}
-
 enum err json_compact_member(struct str text, const char *key, struct buf *out)
 {
     struct scan s = { text.at, text.at + text.n_bytes };
 
     skip_blanks(&s);
+    if (key == NULL) {
+        take_value(&s, out);
+        return out->overflow ? ERR_TOOBIG : OK;
+    }
     while (s.at < s.end) {
         struct str source;
         bool is_wanted;

@@ -84,11 +84,9 @@ size_t json_size(const struct json_value *v); // 0 unless array or object
 // Appends the source text of the member `key` of the text's root object to `out`,
 // without insignificant white space and otherwise byte for byte: numbers, escapes
 // and key order stay. Only for a text that json_parse() accepted and whose root is
-// an object. ERR_NOTFOUND: no such member. ERR_TOOBIG: it exceeds `out`'s cap.
+// an object. NULL as the key means the whole text, whose root may then be of any type.
+// ERR_NOTFOUND: no such member. ERR_TOOBIG: it exceeds `out`'s cap.
 MUST_CHECK enum err json_compact_member(struct str text, const char *key,
                                         struct buf *out);
-
-// The same for the whole value, of any type.
-MUST_CHECK enum err json_compact(struct str text, struct buf *out);
 
 #endif

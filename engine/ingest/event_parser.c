@@ -55,8 +55,7 @@ static enum err compact(struct str text, const char *key, struct arena *arena,
     buf_init(&payload, text.n_bytes);
     payload.at = arena_take(arena, text.n_bytes);
     payload.room_bytes = text.n_bytes;
-    err = key != NULL ? json_compact_member(text, key, &payload)
-                      : json_compact(text, &payload);
+    err = json_compact_member(text, key, &payload);
     *out = buf_str(&payload);
     return err;
 }

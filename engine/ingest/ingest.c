@@ -376,18 +376,10 @@ static void on_batch_read(struct batch *b, enum err err, struct str why)
 
 static enum err read_one(struct post *p, struct buf *why)
 {
-    struct event_parser *parser = &p->batch.parser;
-    enum err err = OK;
-
     p->append.events = arena_take(&p->arena, sizeof(struct new_event));
     p->append.n_events = 1;
-    if (p->form == EVENT_CLOUD_BINARY) {
-        err = cloud_event_read_headers(p->request, &p->arena, &parser->cloud,
-                                       why);
-    }
-    return err == OK ? event_parser_read(parser, p->request->body, &p->arena,
-                                         p->append.events, why)
-                     : err;
+    return ingest_read_one(p->request, &p->batch.parser, &p->arena,
+                           p->append.events, why);
 }
 
 static void on_request(void *data, struct http_request *r)

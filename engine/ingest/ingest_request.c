@@ -83,6 +83,18 @@ bool ingest_check_key(struct http_request *r, enum event_form form)
     return false;
 }
 
+enum err ingest_read_one(const struct http_request *r,
+                         struct event_parser *parser, struct arena *arena,
+                         struct new_event *out, struct buf *why)
+{
+    enum err err = OK;
+
+    if (parser->form == EVENT_CLOUD_BINARY)
+        err = cloud_event_read_headers(r, arena, &parser->cloud, why);
+    return err == OK ? event_parser_read(parser, r->body, arena, out, why)
+                     : err;
+}
+
 unsigned ingest_refusal(enum err err)
 {
     metrics_count(err == ERR_TOOBIG ? COUNTER_REFUSED_TOO_LARGE

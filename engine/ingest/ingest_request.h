@@ -18,6 +18,13 @@ bool ingest_check_type(struct http_request *r, enum event_form *form,
 // The Idempotency-Key must be valid, if there is one. CloudEvents have keys of their own.
 bool ingest_check_key(struct http_request *r, enum event_form form);
 
+// Reads the only event of a complete request, as event_parser_read() does. What is in the
+// request's headers goes into `parser`.
+MUST_CHECK enum err ingest_read_one(const struct http_request *r,
+                                    struct event_parser *parser,
+                                    struct arena *arena, struct new_event *out,
+                                    struct buf *why);
+
 // The status of an answer to a request that event_parser_read() refuses with this error;
 // it is counted.
 unsigned ingest_refusal(enum err err);
