@@ -66,6 +66,16 @@ static void put_event(struct buf *out)
     event_encode(&e, key, out);
 }
 
+static void put_cloud_event(struct buf *out)
+{
+    const struct event e = { .dialect = DIALECT_PULUMI,
+                             .kind = STR("a.b"),
+                             .payload = STR("null"),
+                             .cloud = STR("{\"source\":\"/shop\"}") };
+
+    event_encode(&e, NULL, out);
+}
+
 static void put_event_without_key(struct buf *out)
 {
     const struct event e = { .dialect = DIALECT_PULUMI, .accepted_at_us = -40 };
@@ -423,6 +433,7 @@ static const struct {
 } kinds[] = {
     { "event", put_event, again_event },
     { "event-without-key", put_event_without_key, again_event },
+    { "cloud-event", put_cloud_event, again_event },
     { "key", put_key, again_key },
     { "due", put_due, again_due },
     { "dead", put_dead, again_dead },
