@@ -78,21 +78,22 @@ void hook_counts_take(struct api *api, struct hook_counts *counts)
         shares_add(&api->shares[CAP_PATTERNS], counted_as(counts), 1);
 }
 
+// A record that could not be read at the start is not counted, and an erasure takes away
+// all that its organization has, also what is being made.
+static void remove_one(struct shares *shares, uint64_t org_id)
+{
+    if (shares_of(shares, org_id) > 0)
+        shares_remove(shares, org_id, 1);
+}
+
 // Moves what was taken to the number that the organization has now; without a stored hook
 // it is given back.
 static void settle(struct shares *shares, const struct hook_counts *counts,
                    const struct hook *stored)
 {
-    shares_remove(shares, counted_as(counts), 1);
+    remove_one(shares, counted_as(counts));
     if (stored != NULL)
         shares_add(shares, stored->org_id, 1);
-}
-
-// A record that could not be read at the start is not counted.
-static void remove_one(struct shares *shares, uint64_t org_id)
-{
-    if (shares_of(shares, org_id) > 0)
-        shares_remove(shares, org_id, 1);
 }
 
 void hook_counts_end(struct api *api, struct hook_counts *counts,

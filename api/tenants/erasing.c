@@ -189,6 +189,8 @@ bool erasing_admits(struct api_request *rq)
     struct str org = rq->match.params[PARAM_ORG];
     const struct route *route = rq->match.route;
     char lower[AKINON_ID_BYTES];
+    bool is_leaving;
+    enum err err;
 
     if (org.n_bytes == 0 || route == NULL || route->is_for_erased)
         return true;
@@ -196,7 +198,12 @@ bool erasing_admits(struct api_request *rq)
         akinon_lower_id(org, lower);
         org = (struct str){ lower, sizeof(lower) };
     }
-    if (!erasure_is_of(rq->api->hooks, org))
+    err = erasure_is_of(rq->api->hooks, org, &is_leaving);
+    if (err != OK) {
+        request_fail_store(rq, err);
+        return false;
+    }
+    if (!is_leaving)
         return true;
     http_fail(
         rq->http, 409, STR_EMPTY,

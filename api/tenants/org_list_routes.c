@@ -63,8 +63,11 @@ static enum err put_org(struct org_page *p, enum dialect dialect,
     struct backlog_share share;
     struct org_backlog b;
     uint64_t no = 0;
+    bool is_leaving = false;
     enum err err = org_number(api->hooks, dialect, org, &no);
 
+    if (err == OK && no != 0)
+        err = erasure_is_of(api->hooks, org, &is_leaving);
     if (err != OK || no == 0)
         return err; // it was erased meanwhile
     backlog_of_org(api->backlogs, no, &b);
@@ -75,7 +78,7 @@ static enum err put_org(struct org_page *p, enum dialect dialect,
     json_put_u64(w, "webhooks", shares_of(&api->shares[CAP_HOOKS], no));
     json_put_u64(w, "waiting", b.n_rows);
     json_put_u64(w, "waitingBytes", share.n_bytes);
-    json_put_bool(w, "erasing", erasure_is_of(api->hooks, org));
+    json_put_bool(w, "erasing", is_leaving);
     json_close(w);
     return OK;
 }

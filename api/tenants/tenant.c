@@ -18,7 +18,13 @@ bool tenant_read(struct api_request *rq, struct tenant *out)
     *out = (struct tenant){ .org = rq->match.params[PARAM_ORG] };
     if (akinon_is_id(out->org)) {
         akinon_lower_id(out->org, lower);
-        out->org = arena_copy(&rq->arena, (struct str){ lower, sizeof(lower) });
+        // Names of Pulumi's keep their case: what is erased must be what was named.
+        if (!str_eq(out->org, (struct str){ lower, sizeof(lower) })) {
+            http_fail(
+                rq->http, 400, STR_EMPTY,
+                "an organization's id must be written in lower case here");
+            return false;
+        }
     }
     if (!text_is_name(out->org)) {
         http_fail(
@@ -42,9 +48,12 @@ bool tenant_read(struct api_request *rq, struct tenant *out)
 bool tenant_is_known(const struct api_request *rq, const struct tenant *tenant)
 {
     const struct stack_name name = { .org = tenant->org };
+    bool is_leaving;
 
-    return tenant->org_nos[0] != 0 || tenant->org_nos[1] != 0 ||
+    // If nobody can tell, it may be known.
+    if (erasure_is_of(rq->api->hooks, tenant->org, &is_leaving) != OK)
+        return true;
+    return is_leaving || tenant->org_nos[0] != 0 || tenant->org_nos[1] != 0 ||
            akinon_is_id(tenant->org) ||
-           erasure_is_of(rq->api->hooks, tenant->org) ||
            stack_find(rq->api->stacks, &name) == OK;
 }

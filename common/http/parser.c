@@ -240,7 +240,6 @@ static int count_client(struct conn *c)
         c->peer->n_connections <= c->server->limits.max_per_address ||
         conn_make_room_of_peer(c))
         return 0;
-    c->server->figures.n_refused++;
     return fault(c, HTTP_REFUSED_STATUS, HTTP_TOO_MANY);
 }
 

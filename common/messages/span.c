@@ -115,12 +115,21 @@ void span_end(struct json_writer *w, const char *error)
     json_close(w);
 }
 
+bool span_has_room(struct channel *exporter)
+{
+    if (exporter != NULL && channel_unsent_bytes(exporter) <= UNSENT_MAX_BYTES)
+        return true;
+    metrics_count(COUNTER_SPANS_FULL, 1);
+    return false;
+}
+
 void span_send(struct channel *exporter, struct str json)
 {
     struct buf *frame;
 
-    if (exporter == NULL || json.n_bytes > SPAN_MAX_BYTES ||
-        channel_unsent_bytes(exporter) > UNSENT_MAX_BYTES) {
+    if (!span_has_room(exporter))
+        return;
+    if (json.n_bytes > SPAN_MAX_BYTES) {
         metrics_count(COUNTER_SPANS_FULL, 1);
         return;
     }

@@ -53,6 +53,10 @@ void span_put_event(struct json_writer *w, const char *name, int64_t at_us);
 // Ends the span, after its events. `error`: why it failed; NULL: it did not.
 void span_end(struct json_writer *w, const char *error);
 
+// Whether a span could leave now. If not, it counts as dropped: who has many of them need
+// not make them.
+bool span_has_room(struct channel *exporter);
+
 // Sends a span to the exporter; NULL: there is none at present. Drops and counts it if it
 // cannot leave now.
 void span_send(struct channel *exporter, struct str json);

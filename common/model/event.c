@@ -25,9 +25,9 @@ int position_cmp(struct position a, struct position b)
 struct event event_copy(struct arena *arena, const struct event *event)
 {
     struct event copy = *event;
-    struct str *texts[] = { &copy.kind,  &copy.org, &copy.project,
-                            &copy.stack, &copy.env, &copy.payload,
-                            &copy.cloud };
+    struct str *texts[] = { &copy.kind,  &copy.org,  &copy.project,
+                            &copy.stack, &copy.env,  &copy.payload,
+                            &copy.cloud, &copy.trace };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         *texts[i] = arena_copy(arena, *texts[i]);

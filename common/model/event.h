@@ -47,6 +47,12 @@ struct event {
     struct str cloud;
 };
 
+// What is stored of it besides its row: payload, attributes and trace context.
+static inline size_t event_stored_bytes(const struct event *e)
+{
+    return e->payload.n_bytes + e->cloud.n_bytes + e->trace.n_bytes;
+}
+
 struct arena;
 
 // A copy whose texts lie in the arena.

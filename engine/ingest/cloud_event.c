@@ -339,33 +339,65 @@ static enum err decode(struct str value, struct buf *out)
     return http_decode(value, out);
 }
 
-static enum err take_header(struct reading *r, struct str name,
-                            struct str value)
+// Whether a header before this one has the same name.
+static bool is_again(const struct http_request *r, size_t at, struct str name)
 {
-    char lower[64];
-    size_t n_bytes = name.n_bytes - strlen(PREFIX);
-    struct attribute a = { .is_string = true };
+    struct str other;
+    struct str value;
+
+    for (size_t i = 0; i < at && http_header_at(r, i, &other, &value); i++) {
+        if (other.n_bytes == name.n_bytes &&
+            strncasecmp(other.at, name.at, name.n_bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum err refuse_header(struct reading *r, struct str name,
+                              const char *what)
+{
+    buf_printf(r->why, "the header %s of the CloudEvent %s", log_quote(name),
+               what);
+    return ERR_INVALID;
+}
+
+static enum err take_value(struct reading *r, struct str name, struct str value)
+{
+    struct attribute a = { .name = name, .is_string = true };
     struct buf text;
     enum err err;
 
-    if (n_bytes > sizeof(lower))
-        n_bytes = sizeof(lower);
-    for (size_t i = 0; i < n_bytes; i++)
-        lower[i] = (char)tolower((unsigned char)name.at[strlen(PREFIX) + i]);
-    a.name = (struct str){ lower, n_bytes };
     buf_init(&text, 0);
     err = decode(value, &text);
-    a.text = buf_str(&text);
+    a.text = err == OK ? buf_str(&text) : value;
     if (err != OK) {
-        a.text = value;
         err = refuse(r, &a, "percent-encoded UTF-8");
-    } else if (str_is(a.name, "datacontenttype")) {
-        // Content-Type says it.
-    } else {
+    } else if (!str_is(name, "datacontenttype")) { // Content-Type says that
         err = take(r, &a);
     }
     buf_clear(&text);
     return err;
+}
+
+static enum err take_header(struct reading *r, const struct http_request *from,
+                            size_t at, struct str header, struct str value)
+{
+    char lower[64];
+    size_t n_bytes = header.n_bytes - strlen(PREFIX);
+    struct str name;
+
+    if (n_bytes > sizeof(lower))
+        return refuse_header(r, header, "has more than 64 characters");
+    if (is_again(from, at, header))
+        return refuse_header(r, header, "is given twice");
+    for (size_t i = 0; i < n_bytes; i++)
+        lower[i] = (char)tolower((unsigned char)header.at[strlen(PREFIX) + i]);
+    name = (struct str){ lower, n_bytes };
+    if (str_is(name, "data") || str_is(name, "data_base64")) {
+        return refuse_header(r, header,
+                             "is none: the data is the body of the request");
+    }
+    return take_value(r, name, value);
 }
 
 enum err cloud_event_read_headers(const struct http_request *r,
@@ -393,7 +425,7 @@ enum err cloud_event_read_headers(const struct http_request *r,
     for (size_t i = 0; err == OK && http_header_at(r, i, &name, &value); i++) {
         if (name.n_bytes > strlen(PREFIX) &&
             strncasecmp(name.at, PREFIX, strlen(PREFIX)) == 0)
-            err = take_header(&reading, name, value);
+            err = take_header(&reading, r, i, name, value);
     }
     json_close(&reading.w);
     if (err == OK)

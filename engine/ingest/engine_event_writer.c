@@ -59,18 +59,20 @@ static void on_appended(struct append *a, enum err err)
     free(e);
 }
 
-// Events that are not appended, and that the dispatcher is not to offer again.
-static bool is_dropped(struct hook_store *hooks,
-                       const struct engine_event *event,
-                       const struct blamed *record)
+// Whether the event is not appended, and the dispatcher is not to offer it again. An error:
+// nobody knows, and it is to be offered again.
+static enum err judge(struct hook_store *hooks,
+                      const struct engine_event *event,
+                      const struct blamed *record, bool *is_dropped)
 {
     if (blame_deaths(BLAME_OWN, record->a, record->b) >= BLAME_ASIDE) {
         log_warn("the process died three times with an event of the engine's "
                  "own, which is dropped",
                  "");
-        return true;
+        *is_dropped = true;
+        return OK;
     }
-    return erasure_is_of(hooks, event->org);
+    return erasure_is_of(hooks, event->org, is_dropped);
 }
 
 void engine_event_receive(struct engine_event_link *link, struct event_log *log,
@@ -80,8 +82,10 @@ void engine_event_receive(struct engine_event_link *link, struct event_log *log,
     struct pending_event *e;
     struct event *event;
     struct engine_event received;
+    struct engine_event_reply reply;
     struct blamed before;
     struct blamed record;
+    bool is_dropped = false;
 
     if (engine_event_unpack(frame, &received) != OK ||
         (received.dialect != DIALECT_PULUMI &&
@@ -92,9 +96,11 @@ void engine_event_receive(struct engine_event_link *link, struct event_log *log,
     }
     record = (struct blamed){ BLAME_OWN, get_be64(received.id.bytes),
                               get_be64(received.id.bytes + 8) };
-    if (is_dropped(hooks, &received, &record)) {
-        tell(link,
-             &(struct engine_event_reply){ .id = received.id, .err = OK });
+    reply = (struct engine_event_reply){ .id = received.id };
+    if (judge(hooks, &received, &record, &is_dropped) != OK)
+        reply.err = ERR_FULL;
+    if (is_dropped || reply.err != OK) {
+        tell(link, &reply);
         return;
     }
     before = blame_begin(BLAME_OWN, record.a, record.b);

@@ -13,7 +13,16 @@
 bool ingest_admits_org(struct hook_store *hooks, struct http_request *r,
                        struct str org)
 {
-    if (!erasure_is_of(hooks, org))
+    bool is_leaving;
+
+    if (erasure_is_of(hooks, org, &is_leaving) != OK) {
+        metrics_count(COUNTER_REFUSED_STORAGE, 1);
+        http_fail(r, 503, STR("Retry-After: 1\r\n"),
+                  "the storage failed when the organization was looked up; "
+                  "nothing was stored, post again");
+        return false;
+    }
+    if (!is_leaving)
         return true;
     metrics_count(COUNTER_REFUSED_CONFLICT, 1);
     http_fail(r, 409, STR_EMPTY,

@@ -126,6 +126,8 @@ static void send_span(const struct stored_events *s, const struct event *event,
     struct trace trace;
     struct buf json;
 
+    if (!span_has_room(s->exporter))
+        return;
     trace_of_event(event, (unsigned)s->config->otlp_sample, &trace);
     if (!trace.is_sampled)
         return;

@@ -42,6 +42,7 @@ struct compaction {
     void *data;
     struct buf *why;
     uint64_t n_done, n_total; // records
+    uint64_t n_copies_bytes;  // of all parts that were looked at
 };
 
 // --- the copy ---
@@ -123,8 +124,8 @@ static enum err compare(struct copy *k, size_t n_dbs)
     enum err err = begin_batch(k);
 
     for (unsigned db = 0; db < n_dbs && err == OK; db++) {
-        MDB_stat before;
-        MDB_stat after;
+        MDB_stat before = { 0 };
+        MDB_stat after = { 0 };
         int rc = mdb_stat(k->read, store_db(k->from, db), &before);
 
         if (rc == 0)
@@ -189,6 +190,8 @@ static enum err check_pages(struct compaction *c, const struct part *part)
     return err;
 }
 
+// The files that are replaced stay open, and their blocks in use, until the end: there
+// must be room for all copies together. All parts lie on one disk.
 static enum err check_disk(struct compaction *c, const struct part *part,
                            struct store *from)
 {
@@ -196,13 +199,15 @@ static enum err check_disk(struct compaction *c, const struct part *part,
     struct statvfs fs;
     enum err err = store_usage_now(from, &n_used);
 
+    c->n_copies_bytes += n_used;
     if (err != OK || statvfs(store_path(from), &fs) != 0 ||
-        (uint64_t)fs.f_bavail * fs.f_frsize >= n_used + SPARE_BYTES)
+        (uint64_t)fs.f_bavail * fs.f_frsize >= c->n_copies_bytes + SPARE_BYTES)
         return err;
     buf_printf(c->why,
-               "%s needs %llu MiB of free disk space for its copy, and has "
-               "%llu MiB",
-               part->name, (unsigned long long)(n_used + SPARE_BYTES) >> 20,
+               "the copies up to that of %s need %llu MiB of free disk space, "
+               "and there are %llu MiB",
+               part->name,
+               (unsigned long long)(c->n_copies_bytes + SPARE_BYTES) >> 20,
                (unsigned long long)(fs.f_bavail * fs.f_frsize) >> 20);
     return ERR_FULL;
 }

@@ -208,17 +208,17 @@ enum err erasure_find(struct hook_store *hs, const struct id *id,
     return err == OK && !s.is_found ? ERR_NOTFOUND : err;
 }
 
-bool erasure_is_of(struct hook_store *hs, struct str org)
+enum err erasure_is_of(struct hook_store *hs, struct str org, bool *out)
 {
-    bool is_leaving = false;
     MDB_txn *txn;
+    enum err err = store_read(hook_store_env(hs), &txn);
 
-    if (store_read(hook_store_env(hs), &txn) != OK)
-        return false;
-    if (orgs_is_leaving(hook_store_env(hs), txn, org, &is_leaving) != OK)
-        is_leaving = false;
+    *out = false;
+    if (err != OK)
+        return err;
+    err = orgs_is_leaving(hook_store_env(hs), txn, org, out);
     store_read_end(hook_store_env(hs));
-    return is_leaving;
+    return err;
 }
 
 // --- writing ---

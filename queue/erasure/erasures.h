@@ -70,8 +70,9 @@ typedef bool (*erasure_visit)(void *data, const struct erasure *e);
 MUST_CHECK enum err erasure_each(struct hook_store *hs, erasure_visit visit,
                                  void *data);
 // Whether an erasure of the organization has begun and is not done, as committed last:
-// nothing of it may be stored then. An error counts as no.
-bool erasure_is_of(struct hook_store *hs, struct str org);
+// nothing of it may be stored then. On an error nobody knows.
+MUST_CHECK enum err erasure_is_of(struct hook_store *hs, struct str org,
+                                  bool *out);
 
 // --- writing, in the process that writes hooks (hook_store.h says how writes end) ---
 

@@ -33,7 +33,7 @@
 
 static size_t weight_of(const struct new_event *ne)
 {
-    return 1 + ne->event.payload.n_bytes / 1024;
+    return 1 + event_stored_bytes(&ne->event) / 1024;
 }
 
 size_t parts_weight(const struct append *a)

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from support import SECRET, compact
+from support import SECRET, compact, wait_for
 
 pytestmark = pytest.mark.shared
 
@@ -137,6 +137,9 @@ def test_modes_that_are_wrong(engine):
             ({**headers_of(good), "Content-Type": "text/plain"}, 415, "must be JSON"),
             ({**headers_of(good), "ce-source": "%zz"}, 400, "percent-encoded"),
             ({**headers_of(good), "ce-id": ""}, 400, "id of the CloudEvent"),
+            ({**headers_of(good), "ce-data": "x"}, 400, "the body of the request"),
+            ({**headers_of(good), "CE-Source": "/other"}, 400, "given twice"),
+            ({**headers_of(good), "ce-" + "x" * 65: "y"}, 400, "more than 64"),
             ({**headers_of(good), "Idempotency-Key": "k"}, 400, "source and id"),
             ({"Content-Type": "application/cloudevents+xml"}, 415, "it must be")):
         kind = headers.pop("Content-Type", "application/json")
@@ -167,3 +170,14 @@ def test_a_batch_is_read_in_order_and_whole(engine, receiver):
     by_id = {r.id: json.loads(r.body) for r in got}
     assert [by_id[i] for i in reply.json()["ids"]] == [e["data"] for e in events]
     assert engine.intake(body, content_type=BATCH).json()["ids"] == reply.json()["ids"]
+
+
+def test_attributes_count_in_the_backlog_of_an_organization(engine, receiver):
+    """Or they would fill the queue of all beside a small payload."""
+    engine.create_hook(receiver.url(), paused=True, filters=["large.*"])
+    large = {f"ext{n}": "x" * 1000 for n in range(3)}
+    for _ in range(20):
+        assert post(engine, cloud_event(type="large.attributes", data={}, **large),
+                    "structured").status == 202
+    wait_for(lambda: engine.api("GET", "/api/orgs/acme/status").json()[
+        "waitingBytes"] > 20 * 3000, "they count")

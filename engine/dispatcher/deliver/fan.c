@@ -59,7 +59,8 @@ static void make(struct dispatcher *d, struct hook_state *f)
     struct due_row row = { .hook_id = hook_state_id(f),
                            .due_at_ms = event->accepted_at_us / 1000,
                            .position = event->position,
-                           .payload_bytes = (uint32_t)event->payload.n_bytes };
+                           .payload_bytes =
+                               (uint32_t)event_stored_bytes(event) };
     const struct schedule_event rows_put = {
         .kind = SCHEDULE_ROWS_PUT,
         .hook = f,

@@ -106,7 +106,7 @@ static struct unsent request_event(struct dispatcher *d, struct in_flight *a,
 
     notes->accepted_at_us = event->accepted_at_us;
     notes->event_id = event->id;
-    delivery_notes(dv)->payload_bytes = (uint32_t)event->payload.n_bytes;
+    delivery_notes(dv)->payload_bytes = (uint32_t)event_stored_bytes(event);
     notes->org_id = hook->org_id;
     set_text(&notes->kind, event->kind);
     set_text(&notes->url, rendered.url);

@@ -4,8 +4,9 @@
 //
 // The organization's hooks are deleted before. What the dispatcher does for a deleted hook
 // it does here, too: deliveries that wait and dead letters are cancelled, attempts in
-// flight run to their end, replays end. When no deleted hook is left, of whichever
-// organization, and no replay of this one, all that is known of it is in the open batch or
+// flight run to their end, replays end. The hooks that are deleted at the beginning, of
+// whichever organization, are noted; when none of these is left, and no replay of this
+// organization, all that is known of it is in the open batch or
 // in a commit; the commit after that has it, and its statistics. Then the shard may remove
 // what it has, and nothing comes afterwards, since no hook can be made until the erasure
 // is done.
@@ -27,25 +28,93 @@
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 
-// A hook whose record cannot be read is there, but has none.
-static bool has_deleted_hook(const struct dispatcher *d)
+static int compare(const void *a, const void *b)
 {
-    for (const struct hook_state *f = hook_next(&d->schedule, NULL); f != NULL;
-         f = hook_next(&d->schedule, f)) {
-        if (hook_record(f) == NULL && !hook_is_aside(f))
-            return true;
-    }
-    return false;
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
 }
 
-static bool is_settled(const struct dispatcher *d, const struct erasure *e)
+static void add(uint64_t **at, size_t *n, size_t *room, uint64_t hook_id)
 {
+    if (*n == *room) {
+        *room = *room > 0 ? *room * 2 : 64;
+        *at = xrealloc(*at, *room * sizeof(**at));
+    }
+    (*at)[(*n)++] = hook_id;
+}
+
+// A hook whose record cannot be read is there, but has none.
+static bool is_deleted(const struct hook_state *f)
+{
+    return hook_record(f) == NULL && !hook_is_aside(f);
+}
+
+static bool note_swept(void *data, uint64_t hook_id)
+{
+    struct leaving *l = data;
+
+    add(&l->deleted, &l->n_deleted, &l->deleted_room, hook_id);
+    return true;
+}
+
+static void note_deleted(const struct dispatcher *d, struct leaving *l)
+{
+    l->n_deleted = 0;
+    for (const struct hook_state *f = hook_next(&d->schedule, NULL); f != NULL;
+         f = hook_next(&d->schedule, f)) {
+        if (is_deleted(f))
+            (void)note_swept(l, hook_state_id(f));
+    }
+    sweep_each(d, note_swept, l);
+    if (l->n_deleted > 0)
+        qsort(l->deleted, l->n_deleted, sizeof(*l->deleted), compare);
+}
+
+static bool is_awaited(const struct leaving *l, uint64_t hook_id)
+{
+    return l->n_deleted > 0 && bsearch(&hook_id, l->deleted, l->n_deleted,
+                                       sizeof(hook_id), compare) != NULL;
+}
+
+struct awaiting {
+    const struct leaving *leaving;
+    bool is_left;
+};
+
+static bool look_at_swept(void *data, uint64_t hook_id)
+{
+    struct awaiting *a = data;
+
+    a->is_left = is_awaited(a->leaving, hook_id);
+    return !a->is_left;
+}
+
+static bool has_awaited_hook(const struct dispatcher *d,
+                             const struct leaving *l)
+{
+    struct awaiting a = { .leaving = l };
+
+    for (const struct hook_state *f = hook_next(&d->schedule, NULL); f != NULL;
+         f = hook_next(&d->schedule, f)) {
+        if (is_deleted(f) && is_awaited(l, hook_state_id(f)))
+            return true;
+    }
+    sweep_each(d, look_at_swept, &a);
+    return a.is_left;
+}
+
+static bool is_settled(const struct dispatcher *d, const struct leaving *l)
+{
+    const struct erasure *e = &l->erasure;
+
     for (size_t i = 0; i < 2; i++) {
         if (e->org_nos[i] != 0 &&
             (replays_are_of(d, e->org_nos[i]) || jobs_are_of(d, e->org_nos[i])))
             return false;
     }
-    return !has_deleted_hook(d) && !sweep_leaves_some(d);
+    return !has_awaited_hook(d, l);
 }
 
 static void forget(struct leaving *l)
@@ -78,10 +147,11 @@ void leaving_on_second(struct dispatcher *d, struct leaving *l)
         l->erasure = e;
         l->is_known = true;
         turn_mark(d, TURN_HOOKS); // the turn comes before the next second
-    } else if (!l->are_hooks_read) {
+    } else if (!l->are_hooks_read && !sweep_is_walking(d)) {
         l->are_hooks_read = true;
+        note_deleted(d, l);
     }
-    if (l->are_hooks_read && !l->is_settled && is_settled(d, &l->erasure)) {
+    if (l->are_hooks_read && !l->is_settled && is_settled(d, l)) {
         l->is_settled = true;
         attempt_stats_want(d);
         commit_schedule(d);
@@ -91,14 +161,6 @@ void leaving_on_second(struct dispatcher *d, struct leaving *l)
         l->is_over = schedule_n_commits(&d->schedule) >= l->commit;
         commit_schedule(d);
     }
-}
-
-static int compare(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-
-    return (x > y) - (x < y);
 }
 
 // The hooks of all organizations that the shard has. One that is made later has no
@@ -111,11 +173,7 @@ static void note_hooks(const struct dispatcher *d, struct leaving *l)
     l->n_hooks = 0;
     for (const struct hook_state *f = hook_next(&d->schedule, NULL); f != NULL;
          f = hook_next(&d->schedule, f)) {
-        if (l->n_hooks == l->hooks_room) {
-            l->hooks_room = l->hooks_room > 0 ? l->hooks_room * 2 : 64;
-            l->hooks = xrealloc(l->hooks, l->hooks_room * sizeof(*l->hooks));
-        }
-        l->hooks[l->n_hooks++] = hook_state_id(f);
+        add(&l->hooks, &l->n_hooks, &l->hooks_room, hook_state_id(f));
     }
     if (l->n_hooks > 0)
         qsort(l->hooks, l->n_hooks, sizeof(*l->hooks), compare);

@@ -13,10 +13,14 @@ struct leaving {
     struct erasure erasure; // whose turn it is
     bool is_known;
     bool are_hooks_read; // since the organization's hooks were deleted
-    bool is_settled;     // nothing of it is in memory that is not in a commit
-    uint64_t commit;     // with this one, nothing of it can come any more
-    bool is_over;        // that commit has ended
-    uint64_t *hooks;     // owned; the shard's hooks, ascending
+    // Owned; the hooks that were deleted then, of whichever organization, ascending. Those
+    // that are deleted later are not of this one, and nobody waits for them.
+    uint64_t *deleted;
+    size_t n_deleted, deleted_room;
+    bool is_settled; // nothing of it is in memory that is not in a commit
+    uint64_t commit; // with this one, nothing of it can come any more
+    bool is_over;    // that commit has ended
+    uint64_t *hooks; // owned; the shard's hooks, ascending
     size_t n_hooks, hooks_room;
     uint64_t hooks_seen; // the revision of the store when they were noted
     struct shard_erasure what;

@@ -158,9 +158,22 @@ bool sweep_has_work(const struct dispatcher *d)
     return s->deleted.n > 0 || s->is_walking;
 }
 
-bool sweep_leaves_some(const struct dispatcher *d)
+bool sweep_is_walking(const struct dispatcher *d)
 {
-    return sweep_has_work(d) || d->discards->sweep.later.n > 0;
+    return d->discards->sweep.is_walking;
+}
+
+void sweep_each(const struct dispatcher *d, sweep_visit visit, void *data)
+{
+    const struct discard_sweep *s = &d->discards->sweep;
+    const struct hook_numbers *const lists[] = { &s->deleted, &s->later };
+
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t at = 0; at < lists[i]->n; at++) {
+            if (!visit(data, lists[i]->at[at]))
+                return;
+        }
+    }
 }
 
 void sweep_run(struct dispatcher *d, int64_t until_us)

@@ -10,8 +10,12 @@
 void sweep_hook(struct dispatcher *d, uint64_t hook_id);
 void discard_on_second(struct dispatcher *d);
 bool sweep_has_work(const struct dispatcher *d);
-// Whether dead letters of a deleted hook may be left, also those of a delivery in memory.
-bool sweep_leaves_some(const struct dispatcher *d);
+// Whether the search of the start goes on: it may find hooks that nobody knows of.
+bool sweep_is_walking(const struct dispatcher *d);
+// Visits the deleted hooks of which dead letters may be left, also those of a delivery in
+// memory. Return false to end it.
+typedef bool (*sweep_visit)(void *data, uint64_t hook_id);
+void sweep_each(const struct dispatcher *d, sweep_visit visit, void *data);
 void sweep_run(struct dispatcher *d, int64_t until_us); // does a slice
 
 #endif
