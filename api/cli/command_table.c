@@ -117,6 +117,8 @@ static const struct opt hook_fields[] = {
       "order for each of its values", NULL },
     { "header-case", "lower", "names of headers in lower case over HTTP/1.1, too; "
       "for gateways that look for them so", "lower" },
+    { "trace-context", "yes|no", "whether requests have the headers traceparent "
+      "and tracestate", "yes no" },
     { "pattern", "JSON|@FILE", "what events must be besides, as a pattern of AWS "
       "EventBridge: {\"payload\":{\"total\":[{\"numeric\":[\">\",100]}]}}", NULL },
     { "client-certificate", "FILE", "PEM file with a client certificate for the "

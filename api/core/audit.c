@@ -288,7 +288,7 @@ static void add_all(struct changes *ch)
         "displayName", "payloadUrl",    "active",  "paused",        "format",
         "filters",     "groups",        "headers", "secretHeaders", "ordered",
         "orderKey",    "retrySchedule", "timeout", "maxInFlight",   "rateLimit",
-        "disabled",    "headerCase",    "pattern",
+        "disabled",    "headerCase",    "pattern", "traceContext",
     };
 
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)

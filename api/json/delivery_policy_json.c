@@ -10,6 +10,7 @@
 #include "common/config/config_types.h"
 #include "common/encoding/crypto.h"
 #include "common/log/log.h"
+#include "common/model/request_header.h"
 
 #define WAIT_MAX_MS         (INT64_C(7) * 24 * 3600 * 1000)
 #define ORDER_KEY_MAX_BYTES 128
@@ -299,6 +300,29 @@ static enum err merge_header_case(const struct validation *validation,
     return OK;
 }
 
+static enum err merge_trace_context(const struct validation *validation,
+                                    const struct json_value *body,
+                                    struct hook *hook)
+{
+    const struct json_value *v;
+    enum given given = look(body, "traceContext", &v);
+
+    validation_at(validation, "traceContext");
+    if (given == GIVEN_VALUE && !json_is(v, JSON_BOOL))
+        return wrong_type(validation, "traceContext", "true or false", v);
+    if (given != GIVEN_NOT)
+        hook->trace_context = given == GIVEN_VALUE && json_bool(v);
+    for (size_t i = 0; hook->trace_context && i + 1 < hook->n_headers; i += 2) {
+        if (!header_is_trace(hook->headers[i]))
+            continue;
+        buf_printf(validation->why,
+                   "traceContext sets the header %s, so headers cannot have it",
+                   log_quote(hook->headers[i]));
+        return ERR_INVALID;
+    }
+    return OK;
+}
+
 // --- the client's certificate ---
 
 static enum err merge_pem(const struct validation *validation,
@@ -394,6 +418,8 @@ enum err policy_merge(const struct validation *validation,
     if (err == OK)
         err = merge_header_case(validation, body, hook);
     if (err == OK)
+        err = merge_trace_context(validation, body, hook);
+    if (err == OK)
         err = merge_paused(validation, body, hook);
     if (err == OK)
         err = merge_certificate(validation, body, hook);
@@ -457,6 +483,8 @@ void policy_print(const struct hook *hook, struct json_writer *w)
     json_put_given(w, "orderKey", p->order_key);
     if (hook->lower_headers)
         json_put_text(w, "headerCase", "lower");
+    if (hook->trace_context)
+        json_put_bool(w, "traceContext", true);
     if (hook->paused)
         json_put_bool(w, "paused", true);
     if (hook->client_cert.n_bytes > 0)

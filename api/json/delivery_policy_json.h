@@ -2,7 +2,7 @@
 // delivery_policy_json.h — how a hook is delivered to as JSON: read, checked, printed.
 //
 // Both APIs accept these members besides their own, all optional: retrySchedule,
-// timeout, maxInFlight, rateLimit, ordered, orderKey, headerCase, paused, clientCertificate,
+// timeout, maxInFlight, rateLimit, ordered, orderKey, headerCase, traceContext, paused, clientCertificate,
 // clientKey, pattern (pattern_json.h). An absent member changes nothing; null means that the settings apply.
 // Pure.
 

@@ -118,7 +118,8 @@ struct hook {
     bool is_damaged; // set by hook_watch(): its record cannot be read
     bool
         lower_headers; // over HTTP/1.1, too, names of headers are in lower case
-    bool is_operator;  // gets the engine's own events of all organizations
+    bool trace_context; // requests have traceparent and tracestate
+    bool is_operator;   // gets the engine's own events of all organizations
     int64_t disabled_at_ms;
     int64_t created_at_ms;
     int64_t updated_at_ms;

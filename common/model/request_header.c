@@ -81,6 +81,12 @@ enum err header_check(struct str name, struct str value, struct buf *why)
     return ERR_INVALID;
 }
 
+bool header_is_trace(struct str name)
+{
+    return str_eq_any_case(name, STR("traceparent")) ||
+           str_eq_any_case(name, STR("tracestate"));
+}
+
 // --- values that are not shown ---
 
 static bool holds(struct str name, const char *word)

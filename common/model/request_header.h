@@ -21,6 +21,9 @@
 MUST_CHECK enum err header_check(struct str name, struct str value,
                                  struct buf *why);
 
+// Is it one of the headers of a trace context: traceparent or tracestate?
+bool header_is_trace(struct str name);
+
 // Does the name suggest that the value grants access: Authorization, Cookie, and
 // names that contain token, secret, auth, password or api-key?
 bool header_is_secret(struct str name);

@@ -136,6 +136,16 @@ void trace_of_event(const struct event *event, unsigned percent,
     out->is_sampled = get_be64(out->trace_id + 8) % 100 < percent;
 }
 
+void trace_put_parent(const struct trace *trace, const uint8_t *id,
+                      struct buf *out)
+{
+    buf_puts(out, "00-");
+    crypto_put_hex(out, trace->trace_id, TRACE_ID_BYTES);
+    buf_putc(out, '-');
+    crypto_put_hex(out, id, SPAN_ID_BYTES);
+    buf_puts(out, trace->is_sampled ? "-01" : "-00");
+}
+
 void trace_span_id(const struct event *event, enum trace_span kind,
                    uint64_t hook, int64_t attempt, uint8_t out[SPAN_ID_BYTES])
 {

@@ -41,6 +41,10 @@ void trace_put_context(struct str parent, struct str state, struct buf *out);
 void trace_of_event(const struct event *event, unsigned percent,
                     struct trace *out);
 
+// Appends the value of traceparent for a request of this trace that the span `id` makes.
+void trace_put_parent(const struct trace *trace, const uint8_t *id,
+                      struct buf *out);
+
 // What a span of an event is about.
 enum trace_span { TRACE_INTAKE = 1, TRACE_QUEUE, TRACE_ATTEMPT };
 

@@ -11,9 +11,10 @@
 #include "common/encoding/id.h"
 #include "common/model/formats/format_table.h"
 #include "common/model/request_header.h"
+#include "common/model/trace.h"
 #include "engine/delivery/signature.h"
 
-#define FIXED_HEADERS_MAX 8 // headers that are put before the custom ones
+#define FIXED_HEADERS_MAX 10 // headers that are put before the custom ones
 
 static void put_header(struct buf *out, const char *name, struct str value)
 {
@@ -69,6 +70,22 @@ static void put_akinon(const struct event *event, struct str id,
     put_header(out, "X-Webhook-Id", id);
 }
 
+// The parent is the span of this attempt, as the dispatcher exports it.
+static void put_trace(const struct hook *hook, const struct event *event,
+                      struct request_of of, struct buf *out)
+{
+    uint8_t id[SPAN_ID_BYTES];
+    struct trace trace;
+
+    trace_of_event(event, of.sample_percent, &trace);
+    trace_span_id(event, TRACE_ATTEMPT, hook->no, of.n, id);
+    buf_puts(out, "traceparent: ");
+    trace_put_parent(&trace, id, out);
+    buf_putc(out, '\0');
+    if (trace.state.n_bytes > 0)
+        put_header(out, "tracestate", trace.state);
+}
+
 // --- custom headers ---
 
 // Compares header names without regard to case, as HTTP does.
@@ -105,12 +122,13 @@ static void sort(struct buf *out, size_t start)
 
 // Custom headers were validated when the hook was made; they are checked again, since
 // what is stored may be damaged.
-static void put_custom(const struct hook *hook, size_t start, struct buf *out)
+static void put_custom(const struct hook *hook, struct buf *out)
 {
     size_t n_put = 0;
 
     for (size_t i = 0; i + 1 < hook->n_headers && n_put < HEADERS_MAX; i += 2) {
-        if (header_check(hook->headers[i], hook->headers[i + 1], NULL) != OK)
+        if (header_check(hook->headers[i], hook->headers[i + 1], NULL) != OK ||
+            (hook->trace_context && header_is_trace(hook->headers[i])))
             continue;
         buf_put_str(out, hook->headers[i]);
         buf_puts(out, ": ");
@@ -118,8 +136,6 @@ static void put_custom(const struct hook *hook, size_t start, struct buf *out)
         buf_putc(out, '\0');
         n_put++;
     }
-    if (n_put > 0)
-        sort(out, start);
 }
 
 static void lower_names(struct buf *out, size_t start)
@@ -139,7 +155,7 @@ static void lower_names(struct buf *out, size_t start)
 // Content-Type is exactly "application/json": a charset would break receivers behind a
 // gateway that knows binary types by their exact name.
 void request_headers(const struct hook *hook, const struct event *event,
-                     struct str body, int64_t at_ms, struct buf *out)
+                     struct str body, struct request_of of, struct buf *out)
 {
     char id[ID_TEXT_BYTES + 1];
     size_t start = out->n_bytes;
@@ -151,9 +167,13 @@ void request_headers(const struct hook *hook, const struct event *event,
         put_pulumi(hook, event, str_of(id), out);
     }
     if (hook->secret.n_bytes > 0)
-        put_signatures(hook, str_of(id), body, at_ms, out);
+        put_signatures(hook, str_of(id), body, of.at_ms, out);
+    if (hook->trace_context)
+        put_trace(hook, event, of, out);
     if (hook->n_headers > 0)
-        put_custom(hook, start, out);
+        put_custom(hook, out);
+    if (hook->n_headers > 0 || hook->trace_context)
+        sort(out, start);
     if (hook->lower_headers)
         lower_names(out, start);
 }

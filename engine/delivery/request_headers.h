@@ -11,13 +11,20 @@
 #include "common/base/str.h"
 #include "queue/queue.h"
 
+// Which attempt the request is of.
+struct request_of {
+    int64_t at_ms;           // UTC epoch
+    int64_t n;               // of the delivery, counted from 1
+    unsigned sample_percent; // as trace_of_event() has it
+};
+
 // Appends the request headers that are recorded in the history, sorted by
 // name as Pulumi Cloud records them, each as "Name: value" ended by a NUL.
 // A hook may want the names in lower case, for gateways that look for them as HTTP/2
-// spells them. Pure: `at_ms` is the time of the attempt (UTC epoch). User-Agent, Host and
-// Content-Length are the sender's.
+// spells them, or the trace context. Pure. User-Agent, Host and Content-Length are the
+// sender's.
 void request_headers(const struct hook *hook, const struct event *event,
-                     struct str body, int64_t at_ms, struct buf *out);
+                     struct str body, struct request_of of, struct buf *out);
 
 // What must be known of a request's headers until they are in the history.
 struct request_marks {

@@ -349,7 +349,7 @@ static void append_events(struct post *p)
         return;
     }
     quota_add(&in->admission.quota, in->config, in->log, r->body.n_bytes);
-    stored_events_note(&in->stored, r, &p->arena, &p->append);
+    stored_events_note(r, &p->arena, &p->append);
     p->append.now_us = cautious_clock_read_us(&in->clock);
     p->append.done = on_appended;
     p->append.data = p;

@@ -60,14 +60,13 @@ static size_t join_headers(const struct http_request *r, const char *wanted,
     return n;
 }
 
-void stored_events_note(const struct stored_events *s,
-                        const struct http_request *r, struct arena *arena,
+void stored_events_note(const struct http_request *r, struct arena *arena,
                         struct append *events)
 {
     struct buf parent, state, text;
     struct str context;
 
-    if (!spans_are_wanted(s->config) || !http_has_header(r, "traceparent"))
+    if (!http_has_header(r, "traceparent"))
         return;
     buf_init(&parent, 0);
     buf_init(&state, 0);

@@ -24,10 +24,9 @@ struct stored_events {
 MUST_CHECK bool stored_events_on_link(struct stored_events *s,
                                       enum role_kind kind, int fd);
 
-// Gives the events of a request its trace context (trace.h), in the arena. Does nothing if
-// spans are not exported.
-void stored_events_note(const struct stored_events *s,
-                        const struct http_request *r, struct arena *arena,
+// Gives the events of a request its trace context (trace.h), in the arena; also if
+// spans are not exported, since webhooks may pass it on.
+void stored_events_note(const struct http_request *r, struct arena *arena,
                         struct append *events);
 
 // The events of one request were committed: counts them, and sends the span of each event

@@ -73,6 +73,7 @@ static const struct member hook_tail[] = {
     MEMBER_SINCE(struct hook, lower_headers, 6),
     MEMBER_SINCE(struct hook, secret_at_ms, 7),
     MEMBER_SINCE(struct hook, pattern, 8),
+    MEMBER_SINCE(struct hook, trace_context, 9),
 };
 
 // The names of the headers are in the record unsealed.

@@ -111,6 +111,52 @@ def test_an_event_from_its_post_to_its_last_attempt(traced, collector, receiver)
         "exported": 7, "full": 0, "refused": 0, "stopped": 0}, "they are counted")
 
 
+def test_receivers_get_the_context_if_the_webhook_wants_it(traced, collector, receiver):
+    """Its parent is the span of the very attempt; a retry has a span of its own."""
+    engine = traced()
+    receiver.script("/in", Answer(500), Answer(200), Answer(200), Answer(200))
+    hook = engine.create_hook(receiver.url("/in"), traceContext=True, headers={"A-Own": "1"})
+    other = engine.create_hook(receiver.url("/other"))
+    first = post(engine, traceparent=SAMPLED, tracestate="vendor=1, other=2")
+    engine.wait_deliveries(hook, 2)
+    unsampled = post(engine, traceparent=f"00-{TRACE}-{PARENT}-00")
+    engine.wait_deliveries(hook, 3)
+    alone = post(engine)
+    engine.wait_deliveries(hook, 4)
+    engine.wait_deliveries(other, 3)
+    spans = collector.wait_spans(lambda found: len(of_event(found, alone)) == 5, "all")
+    requests = receiver.got("/in")
+    given = [r.headers.get("traceparent", "").split("-") for r in requests]
+    attempts = sorted((s for s in of_event(spans, first) if s.kind == "client"
+                       and s.attributes["url.full"].endswith("/in")), key=lambda s: s.start)
+    assert given[:2] == [["00", TRACE, span.id, "01"] for span in attempts]
+    assert [r.headers.get("tracestate") for r in requests] == ["vendor=1, other=2"] * 2 + [None] * 2
+    assert given[2][1] == TRACE and given[2][3] == "00" and not of_event(spans, unsampled)
+    assert given[3][1:] in [[s.trace, s.id, "01"] for s in of_event(spans, alone)
+                            if s.kind == "client"]
+    assert all("traceparent" not in r.headers for r in receiver.got("/other"))
+    row = engine.api("GET", hook + "/deliveries").json()[0]
+    assert "traceparent: 00-" in row["requestHeaders"]
+
+
+def test_receivers_get_the_context_without_a_collector(engine, receiver):
+    """A repeated attempt of an event without a context stays in the event's trace."""
+    receiver.script("/bare", Answer(500), Answer(200), Answer(200))
+    hook = engine.create_hook(receiver.url("/bare"), traceContext=True,
+                              retrySchedule=["100ms"])
+    assert engine.api("GET", hook).json()["traceContext"] is True
+    post(engine)
+    engine.wait_deliveries(hook, 2)
+    post(engine, traceparent=SAMPLED)
+    engine.wait_deliveries(hook, 3)
+    one, again, continued = (r.headers["traceparent"].split("-") for r in receiver.got("/bare"))
+    assert one[1] == again[1] != TRACE and one[2] != again[2]
+    assert continued[1] == TRACE and continued[3] == "01"
+    assert engine.api("PATCH", hook, {"headers": {"tracestate": "a=1"}}).status == 400
+    assert engine.api("PATCH", hook, {"traceContext": None}).status == 200
+    assert "traceContext" not in engine.api("GET", hook).json()
+
+
 def test_which_contexts_are_continued(traced, collector):
     """As W3C Trace Context says; what is not valid begins a trace of its own, and a
     producer that does not sample is heeded."""

@@ -57,6 +57,7 @@ static const struct field {
     { "ordered", "ordered", "ordered", FIELD_BOOL },
     { "order-key", "orderKey", "orderKey", FIELD_TEXT },
     { "header-case", "headerCase", "headerCase", FIELD_TEXT },
+    { "trace-context", "traceContext", "traceContext", FIELD_BOOL },
     { "pattern", "pattern", "pattern", FIELD_JSON },
     { "client-certificate", "clientCertificate", "clientCertificate",
       FIELD_FILE },

@@ -12,7 +12,7 @@ import { isSecretHeader } from '../pure/hook.js';
 export function policySection(state) {
   const { form, before, errors } = state;
   const keys = ['retrySchedule', 'timeout', 'maxInFlight', 'rateLimit', 'orderKey', 'headers', 'secretHeaders',
-    'clientCertificate', 'headerCase'];
+    'clientCertificate', 'headerCase', 'traceContext'];
   const isOpen = keys.some((key) => errors.has(key)) || (before !== null
     && keys.some((key) => before.raw[key] !== undefined && key !== 'headers'));
   return h('details', { class: 'fieldset', open: isOpen }, h('summary', null, t('form.policy')),
@@ -28,6 +28,10 @@ export function policySection(state) {
       field({ label: t('form.header-case'), hint: t('form.header-case-hint'), input: select(form.headerCase ?? '',
         [['', t('form.case-documented')], ['lower', t('form.case-lower')]],
         { onchange: (e) => { form.headerCase = e.target.value || undefined; } }) }),
+      h('label', { class: 'check wide' }, h('input', { type: 'checkbox', name: 'traceContext',
+        checked: form.traceContext === true,
+        onchange: (e) => { form.traceContext = e.target.checked || undefined; } }), t('form.trace-context')),
+      h('p', { class: 'field-error' }, errors.get('traceContext') ?? ''),
       headerFields(state),
       certificateFields(state),
       h('label', { class: 'check wide' }, h('input', { type: 'checkbox', checked: form.paused === true,

@@ -300,7 +300,9 @@ static void request_headers_are_pulumis_and_sorted(void **state)
     buf_init(&expected, 0);
     assert_int_equal(
         id_parse(STR("78b505ba-d533-4e1d-a855-2b4d903c87aa"), &event.id), OK);
-    request_headers(&hook, &event, body, 1763676000999, &headers);
+    request_headers(&hook, &event, body,
+                    (struct request_of){ .at_ms = 1763676000999, .n = 1 },
+                    &headers);
     request_headers_text(buf_str(&headers),
                          request_marks(&hook, buf_str(&headers)), &text);
     buf_puts(&expected,
@@ -320,7 +322,9 @@ static void request_headers_are_pulumis_and_sorted(void **state)
     hook.secret = STR_EMPTY;
     buf_reset(&headers);
     buf_reset(&text);
-    request_headers(&hook, &event, body, 1763676000999, &headers);
+    request_headers(&hook, &event, body,
+                    (struct request_of){ .at_ms = 1763676000999, .n = 1 },
+                    &headers);
     request_headers_text(buf_str(&headers),
                          request_marks(&hook, buf_str(&headers)), &text);
     assert_null(strstr(buf_cstr(&text), "ignature"));
@@ -348,7 +352,8 @@ headers_of_a_hook_lie_among_the_others_and_secrets_are_masked(void **state)
     (void)state;
     buf_init(&headers, 0);
     buf_init(&text, 0);
-    request_headers(&hook, &event, STR("{}"), 0, &headers);
+    request_headers(&hook, &event, STR("{}"), (struct request_of){ .n = 1 },
+                    &headers);
     marks = request_marks(&hook, buf_str(&headers));
     assert_true(marks.has_custom);
     request_headers_text(buf_str(&headers), marks, &text);

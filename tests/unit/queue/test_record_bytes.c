@@ -209,6 +209,7 @@ static void put_hook(struct buf *out)
                             .lower_headers = true,
                             .secret_at_ms = 1790000000001,
                             .pattern = STR("{}"),
+                            .trace_context = true,
                             .disabled_at_ms = 1,
                             .created_at_ms = 2,
                             .updated_at_ms = -3 };
