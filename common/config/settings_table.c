@@ -73,7 +73,8 @@ static const struct setting rows[] = {
       "Bearer …; it must be a file of root or the engine alone." },
     { "otlp_sample", TYPE_COUNT, AT(otlp_sample), "100", 0, 100, true,
       "Percent of the traces that are sent, of events whose producer sends no "
-      "traceparent; else the producer decides." },
+      "traceparent; else the producer decides. The traceparent of requests "
+      "says so, too, if a webhook has traceContext." },
     { "dispatchers", TYPE_COUNT, AT(dispatchers), "1", 1, 16, false,
       "Number of dispatcher processes; each owns a share of the hooks." },
     { "senders", TYPE_COUNT, AT(senders), "2", 1, 16, false,
