@@ -98,8 +98,10 @@ def inventory(engine, mark):
     return reply.json()
 
 
-def erase(engine, mark, kill=False):
-    """Erases the organization; with `kill` the engine dies once in each step."""
+def erase(engine, mark, kill=False, dispatchers=()):
+    """Erases the organization; with `kill` the engine dies once in each step, and comes back
+    with the next of these numbers of dispatchers."""
+    numbers = iter(dispatchers)
     reply = engine.api("DELETE", f"/api/orgs/{mark}-org")
     assert reply.status == 202, reply
     erasure = reply.json()["id"]
@@ -112,6 +114,7 @@ def erase(engine, mark, kill=False):
             seen.append(now["step"])
             if kill:
                 engine.kill9()
+                engine.settings["dispatchers"] = next(numbers, engine.settings["dispatchers"])
                 engine.start()
         return now["step"] == "done" and now
     if not kill:
@@ -212,6 +215,49 @@ def test_nothing_is_left_of_an_erased_organization(make_engine, receiver, kill):
     receiver.wait(1, "/new")
     assert inventory(engine, GONE)["events"] == 1
     org_by_command(engine)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("numbers", [("3", "1", "2"), ("1", "3", "1"), ("2", "1", "3")])
+def test_an_erasure_goes_on_with_another_number_of_dispatchers(make_engine, receiver, numbers):
+    engine = make_engine(**SETTINGS).start()
+    kept = make_world(engine, receiver, KEPT)
+    make_world(engine, receiver, GONE)
+    before = state_of(engine, kept)
+    removed = erase(engine, GONE, kill=True, dispatchers=numbers)["removed"]
+    assert (removed["webhooks"], removed["tokens"], removed["events"]) == (5, 1, 4)
+    wait_for(lambda: state_of(engine, kept) == before, "the other one is as it was")
+    engine.stop()
+    run_compact(engine)
+    assert files_with(engine, GONE) == [] and files_with(engine, KEPT)
+    engine.verify()
+
+
+@pytest.mark.slow  # two erasures, each of which takes some seconds
+def test_a_backup_from_before_brings_the_organization_back(make_engine, receiver, tmp_path):
+    engine = make_engine(**SETTINGS).start()
+    at = f"/api/orgs/{GONE}-org/hooks"
+    hook = hook_of(engine, GONE, receiver.url("/in"), at)
+    engine.post_event(org=f"{GONE}-org", payload={"small": f"{GONE}-small"})
+    engine.wait_deliveries(hook, 1)
+    for name in ("before", "after"):
+        if name == "after":
+            erase(engine, GONE)
+        subprocess.run([BINARY, "backup", tmp_path / name, "--data-dir", engine.data_dir],
+                       check=True, capture_output=True, timeout=PATIENCE_S)
+    engine.stop()
+    for name, n in (("after", 0), ("before", 1)):
+        other = make_engine(**SETTINGS)
+        other.data_dir.parent.mkdir(exist_ok=True)
+        subprocess.run([BINARY, "restore", tmp_path / name, "--data-dir", other.data_dir],
+                       check=True, capture_output=True, timeout=PATIENCE_S)
+        assert bool(files_with(other, GONE)) == bool(n), name
+    other.start()
+    assert len(get(other, at)) == 1 and len(other.deliveries(hook)) == 1
+    assert erase(other, GONE)["removed"]["events"] == 1  # so it is erased once more
+    other.stop()
+    run_compact(other)
+    assert files_with(other, GONE) == []
 
 
 def test_a_compaction_that_is_killed_has_changed_nothing(make_engine, receiver):
