@@ -7,7 +7,9 @@
 
 #include "common/config/config.h"
 #include "common/config/config_types.h"
+#include "common/encoding/crypto.h"
 #include "common/messages/send_order.h"
+#include "common/model/trace.h"
 #include "engine/delivery/request_headers.h"
 #include "engine/delivery/retry.h"
 #include "engine/delivery/retry_after.h"
@@ -333,6 +335,40 @@ static void request_headers_are_pulumis_and_sorted(void **state)
     buf_clear(&expected);
 }
 
+static void a_trace_context_is_sent_once_and_lies_among_the_others(void **state)
+{
+    // The second header cannot be given with traceContext, but may be stored.
+    struct str own[] = { STR("X-Own"), STR("1"), STR("TraceParent"), STR("2") };
+    struct hook hook = { .headers = own,
+                         .n_headers = 4,
+                         .trace_context = true };
+    struct event event = {
+        .kind = STR("order.created"),
+        .trace = STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00 "
+                     "a=1, b=2")
+    };
+    struct request_of of = { .n = 2, .sample_percent = 100 };
+    uint8_t id[SPAN_ID_BYTES];
+    struct buf headers, text, expected;
+
+    (void)state;
+    buf_init(&headers, 0);
+    buf_init(&text, 0);
+    buf_init(&expected, 0);
+    request_headers(&hook, &event, STR("{}"), of, &headers);
+    request_headers_text(buf_str(&headers), (struct request_marks){ 0 }, &text);
+    trace_span_id(&event, TRACE_ATTEMPT, 0, 2, id);
+    buf_puts(&expected, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-");
+    crypto_put_hex(&expected, id, sizeof(id));
+    buf_puts(&expected, "-00\r\ntracestate: a=1, b=2\r\nX-Own: 1\r\n");
+    assert_string_equal(strstr(buf_cstr(&text), "traceparent"),
+                        buf_cstr(&expected));
+    assert_null(strstr(buf_cstr(&text), "TraceParent"));
+    buf_clear(&headers);
+    buf_clear(&text);
+    buf_clear(&expected);
+}
+
 static void
 headers_of_a_hook_lie_among_the_others_and_secrets_are_masked(void **state)
 {
@@ -517,6 +553,8 @@ int main(void)
         cmocka_unit_test(hmac_known_answers),
         cmocka_unit_test(standard_webhooks_known_answer),
         cmocka_unit_test(request_headers_are_pulumis_and_sorted),
+        cmocka_unit_test(
+            a_trace_context_is_sent_once_and_lies_among_the_others),
         cmocka_unit_test(
             headers_of_a_hook_lie_among_the_others_and_secrets_are_masked),
         cmocka_unit_test(orders_and_outcomes_come_back),
