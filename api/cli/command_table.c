@@ -67,6 +67,11 @@ static const struct opt filter[] = {
     { NULL, NULL, NULL, NULL },
 };
 
+static const struct opt version_options[] = {
+    { "json", NULL, "print JSON", NULL },
+    { NULL, NULL, NULL, NULL },
+};
+
 static const struct opt serve_options[] = {
     { "config", "FILE", "settings", "FILE" },
     { "set", "NAME=VALUE", "sets a setting; may be repeated", NULL },
@@ -469,8 +474,10 @@ static const struct command commands[] = {
       "source <(posthorn completion bash)", { NULL } },
     { "man", command_man, NULL, 0, 0, NULL, "print the manual page",
       "Prints troff source.", "posthorn man | man -l -", { NULL } },
-    { "version", command_version, NULL, 0, 0, NULL, "print the version", NULL,
-      NULL, { NULL } },
+    { "version", command_version, NULL, 0, 0, NULL, "print the version",
+      "With --json also how the program was built: type of build, system, compiler, and "
+      "the versions of the libraries that it was built with.",
+      "posthorn version --json", { version_options } },
     { "help", command_list, "[COMMAND]", 0, 1, NULL, "print help", NULL, NULL,
       { NULL } },
     { NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, { NULL } },

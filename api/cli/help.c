@@ -5,12 +5,42 @@
 
 #include <string.h>
 
+#include "api/cli/build_facts.h"
 #include "api/cli/core/commands.h"
+#include "common/base/buf.h"
+#include "common/encoding/json_writer.h"
 #include "queue/queue.h"
+
+// For programs, and for reports of faults: what was built, with what.
+static void put_version_json(void)
+{
+    struct json_writer w;
+    struct buf text;
+
+    buf_init(&text, 0);
+    w = json_writer(&text);
+    json_open_object(&w, NULL);
+    json_put_text(&w, "version", POSTHORN_VERSION);
+    json_put_i64(&w, "format", QUEUE_FORMAT);
+    json_put_i64(&w, "oldestFormat", QUEUE_FORMAT_OLDEST);
+    for (const struct build_fact *f = build_facts; f->name != NULL; f++)
+        json_put_text(&w, f->name, f->value);
+    json_open_object(&w, "builtWith");
+    for (const struct build_fact *f = build_libraries; f->name != NULL; f++)
+        json_put_text(&w, f->name, f->value);
+    json_close(&w);
+    json_close(&w);
+    buf_putc(&text, '\n');
+    fwrite(text.at, 1, text.n_bytes, stdout);
+    buf_clear(&text);
+}
 
 int command_version(const struct args *args)
 {
-    (void)args;
+    if (args_has(args, "json")) {
+        put_version_json();
+        return 0;
+    }
     puts("posthorn " POSTHORN_VERSION);
     printf(
         "data directories of format %d; one of format %d is converted at its "

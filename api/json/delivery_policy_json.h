@@ -2,8 +2,9 @@
 // delivery_policy_json.h — how a hook is delivered to as JSON: read, checked, printed.
 //
 // Both APIs accept these members besides their own, all optional: retrySchedule,
-// timeout, maxInFlight, rateLimit, ordered, orderKey, headerCase, traceContext, paused, clientCertificate,
-// clientKey, pattern (pattern_json.h). An absent member changes nothing; null means that the settings apply.
+// timeout, maxInFlight, rateLimit, ordered, orderKey, headerCase, traceContext, paused,
+// clientCertificate, clientKey, pattern (pattern_json.h). An absent member changes nothing;
+// null means that the settings apply.
 // Pure.
 
 #ifndef API_JSON_DELIVERY_POLICY_JSON_H

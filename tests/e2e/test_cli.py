@@ -347,11 +347,23 @@ def test_there_are_all_commands():
         "completion", "man", "version", "help"}
 
 
+def test_version_in_json():
+    said = json.loads(plain("version", "--json").stdout)
+    words = plain("version").stdout.split()
+    assert words[:2] == ["posthorn", said["version"]]
+    assert str(said["format"]) in words[6] and str(said["oldestFormat"]) in words
+    assert said["system"].startswith("Linux ") and " " in said["compiler"]
+    assert said["build"] in ("Debug", "Release", "RelWithDebInfo")
+    assert {"libuv", "lmdb", "libcurl", "yyjson", "llhttp", "mbedtls", "openssl",
+            "libseccomp", "xxhash"} == set(said["builtWith"])
+    assert all(re.match(r"\d+\.\d+", version) for version in said["builtWith"].values())
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_help_of_each_command(name):
     shown = plain(name, "--help").stdout
     assert shown.startswith(f"usage: posthorn {name}")
-    assert name in ("version", "help", "man") or "Example:" in shown
+    assert name in ("help", "man") or "Example:" in shown
     assert all(len(line) <= 80 for line in shown.splitlines()
                if not line.startswith(("usage:", "  posthorn"))), shown
     assert plain("help", name).stdout == shown or name == "serve"
