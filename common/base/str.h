@@ -50,4 +50,22 @@ static inline bool str_starts(struct str a, struct str prefix)
             memcmp(a.at, prefix.at, prefix.n_bytes) == 0);
 }
 
+// What str_trim() may remove: white space of C, and white space within a line of HTTP (OWS,
+// RFC 9110, 5.6.3).
+#define STR_SPACES STR(" \t\n\v\f\r")
+#define STR_BLANKS STR(" \t")
+
+// The part of `s` that neither begins nor ends with one of the characters of `set`.
+static inline struct str str_trim(struct str s, struct str set)
+{
+    while (s.n_bytes > 0 && memchr(set.at, s.at[0], set.n_bytes) != NULL) {
+        s.at++;
+        s.n_bytes--;
+    }
+    while (s.n_bytes > 0 &&
+           memchr(set.at, s.at[s.n_bytes - 1], set.n_bytes) != NULL)
+        s.n_bytes--;
+    return s;
+}
+
 #endif

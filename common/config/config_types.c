@@ -124,12 +124,7 @@ static bool next_piece(struct str *rest, struct str *piece)
     } else {
         *rest = STR_EMPTY;
     }
-    while (piece->n_bytes > 0 && piece->at[0] == ' ') {
-        piece->at++;
-        piece->n_bytes--;
-    }
-    while (piece->n_bytes > 0 && piece->at[piece->n_bytes - 1] == ' ')
-        piece->n_bytes--;
+    *piece = str_trim(*piece, STR(" "));
     return true;
 }
 

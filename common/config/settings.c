@@ -4,7 +4,6 @@
 #include "common/config/settings.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,17 +72,6 @@ static void draft_set(struct draft *d, struct str name, struct str value,
     setting_source_set(&d->sources[i], value, from->kind, from->at, from->line);
 }
 
-static struct str trimmed(struct str s)
-{
-    while (s.n_bytes > 0 && isspace((unsigned char)s.at[0])) {
-        s.at++;
-        s.n_bytes--;
-    }
-    while (s.n_bytes > 0 && isspace((unsigned char)s.at[s.n_bytes - 1]))
-        s.n_bytes--;
-    return s;
-}
-
 // "name = value", from a file's line or from --set.
 static void read_pair(struct draft *d, struct str line,
                       const struct pair_origin *from, struct buf *faults)
@@ -107,7 +95,8 @@ static void read_pair(struct draft *d, struct str line,
     name.n_bytes = (size_t)(equals - line.at);
     value.at = equals + 1;
     value.n_bytes = line.n_bytes - name.n_bytes - 1;
-    draft_set(d, trimmed(name), trimmed(value), from, faults);
+    draft_set(d, str_trim(name, STR_SPACES), str_trim(value, STR_SPACES), from,
+              faults);
 }
 
 static void read_file(struct draft *d, const struct config_sources *sources,
@@ -126,7 +115,7 @@ static void read_file(struct draft *d, const struct config_sources *sources,
         return;
     }
     while ((n = getline(&line, &room, file)) >= 0) {
-        struct str text = trimmed((struct str){ line, (size_t)n });
+        struct str text = str_trim((struct str){ line, (size_t)n }, STR_SPACES);
 
         from.line++;
         if (text.n_bytes > 0 && text.at[0] != '#')

@@ -31,18 +31,6 @@ bool client_address_is_proxy(const struct cidrs *proxies,
     return false;
 }
 
-static struct str trim(struct str s)
-{
-    while (s.n_bytes > 0 && (s.at[0] == ' ' || s.at[0] == '\t')) {
-        s.at++;
-        s.n_bytes--;
-    }
-    while (s.n_bytes > 0 &&
-           (s.at[s.n_bytes - 1] == ' ' || s.at[s.n_bytes - 1] == '\t'))
-        s.n_bytes--;
-    return s;
-}
-
 // The address of "1.2.3.4", "1.2.3.4:5", "::1" and "[::1]:5", without brackets and port.
 static struct str without_port(struct str s)
 {
@@ -91,7 +79,7 @@ bool client_address_read(const struct cidrs *proxies, struct str value,
         struct str entry = { rest.at + n_before, rest.n_bytes - n_before };
         uint8_t found[CLIENT_ADDRESS_BYTES];
 
-        if (!read_address(trim(entry), found))
+        if (!read_address(str_trim(entry, STR_BLANKS), found))
             return false;
         memcpy(address, found, sizeof(found));
         if (!client_address_is_proxy(proxies, address))

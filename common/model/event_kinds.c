@@ -107,27 +107,11 @@ static const char unfiltered_kind[] = "team";
 
 // --- names ---
 
-static bool is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static struct str trimmed(struct str name)
-{
-    while (name.n_bytes > 0 && is_blank(name.at[0])) {
-        name.at++;
-        name.n_bytes--;
-    }
-    while (name.n_bytes > 0 && is_blank(name.at[name.n_bytes - 1]))
-        name.n_bytes--;
-    return name;
-}
-
 // Converts to the spelling of the table: "Refresh failed" becomes "refresh_failed".
 // False: too long for any name.
 static bool normalize(struct str name, char out[NAME_MAX_BYTES + 1])
 {
-    struct str text = trimmed(name);
+    struct str text = str_trim(name, STR_SPACES);
     size_t n = 0;
 
     while (n < text.n_bytes && n < NAME_MAX_BYTES) {
@@ -135,7 +119,7 @@ static bool normalize(struct str name, char out[NAME_MAX_BYTES + 1])
 
         if (c >= 'A' && c <= 'Z')
             c = (char)((unsigned char)c | 0x20); // to lower case
-        if (is_blank(c) || c == '-')
+        if (c == '-' || memchr(STR_SPACES.at, c, STR_SPACES.n_bytes) != NULL)
             c = '_';
         if (c == '\0')
             c = '?';

@@ -14,18 +14,6 @@
 #define NAME       "retry-after:"
 #define NAME_BYTES (sizeof(NAME) - 1)
 
-static struct str trim(struct str s)
-{
-    while (s.n_bytes > 0 && (s.at[0] == ' ' || s.at[0] == '\t')) {
-        s.at++;
-        s.n_bytes--;
-    }
-    while (s.n_bytes > 0 &&
-           (s.at[s.n_bytes - 1] == ' ' || s.at[s.n_bytes - 1] == '\t'))
-        s.n_bytes--;
-    return s;
-}
-
 static bool find(struct str headers, struct str *value)
 {
     while (headers.n_bytes > 0) {
@@ -46,7 +34,7 @@ static bool find(struct str headers, struct str *value)
             continue;
         line.at += NAME_BYTES;
         line.n_bytes -= NAME_BYTES;
-        *value = trim(line);
+        *value = str_trim(line, STR_BLANKS);
         return true;
     }
     return false;

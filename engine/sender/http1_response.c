@@ -64,17 +64,6 @@ static struct str without_end(struct str line)
     return line;
 }
 
-static struct str trimmed(struct str text)
-{
-    while (text.n_bytes > 0 && is_blank(text.at[0])) {
-        text.at++;
-        text.n_bytes--;
-    }
-    while (text.n_bytes > 0 && is_blank(text.at[text.n_bytes - 1]))
-        text.n_bytes--;
-    return text;
-}
-
 static bool is_word(struct str text, const char *word)
 {
     return text.n_bytes == strlen(word) &&
@@ -125,7 +114,7 @@ static void read_connection(struct http1_response *r, struct str value)
     while (value.n_bytes > 0) {
         const char *comma = memchr(value.at, ',', value.n_bytes);
         size_t n = comma != NULL ? (size_t)(comma - value.at) : value.n_bytes;
-        struct str word = trimmed((struct str){ value.at, n });
+        struct str word = str_trim((struct str){ value.at, n }, STR_BLANKS);
 
         if (is_word(word, "close")) {
             r->is_kept = false;
@@ -150,7 +139,8 @@ static bool read_header(struct http1_response *r, struct str line)
     if (colon == NULL)
         return false;
     name = (struct str){ line.at, (size_t)(colon - line.at) };
-    value = trimmed((struct str){ colon + 1, line.n_bytes - name.n_bytes - 1 });
+    value = str_trim((struct str){ colon + 1, line.n_bytes - name.n_bytes - 1 },
+                     STR_BLANKS);
     if (is_word(name, "content-length"))
         return read_length(r, value);
     if (is_word(name, "transfer-encoding")) {
