@@ -240,21 +240,32 @@ static bool is_path(struct str text)
     return !is_start;
 }
 
+// null means false, as it is without the member.
+static enum err merge_bool(const struct validation *validation,
+                           const struct json_value *body, const char *key,
+                           bool *out)
+{
+    const struct json_value *v;
+    enum given given = look(body, key, &v);
+
+    validation_at(validation, key);
+    if (given == GIVEN_VALUE && !json_is(v, JSON_BOOL))
+        return wrong_type(validation, key, "true or false", v);
+    if (given != GIVEN_NOT)
+        *out = given == GIVEN_VALUE && json_bool(v);
+    return OK;
+}
+
 static enum err merge_order(const struct validation *validation,
                             const struct json_value *body,
                             struct hook_policy *p)
 {
     const struct json_value *v;
-    enum given given = look(body, "ordered", &v);
+    enum given given;
+    enum err err = merge_bool(validation, body, "ordered", &p->ordered);
 
-    validation_at(validation, "ordered");
-    if (given == GIVEN_NULL)
-        p->ordered = false;
-    if (given == GIVEN_VALUE) {
-        if (!json_is(v, JSON_BOOL))
-            return wrong_type(validation, "ordered", "true or false", v);
-        p->ordered = json_bool(v);
-    }
+    if (err != OK)
+        return err;
     given = look(body, "orderKey", &v);
     validation_at(validation, "orderKey");
     if (given == GIVEN_NULL)
@@ -304,14 +315,11 @@ static enum err merge_trace_context(const struct validation *validation,
                                     const struct json_value *body,
                                     struct hook *hook)
 {
-    const struct json_value *v;
-    enum given given = look(body, "traceContext", &v);
+    enum err err =
+        merge_bool(validation, body, "traceContext", &hook->trace_context);
 
-    validation_at(validation, "traceContext");
-    if (given == GIVEN_VALUE && !json_is(v, JSON_BOOL))
-        return wrong_type(validation, "traceContext", "true or false", v);
-    if (given != GIVEN_NOT)
-        hook->trace_context = given == GIVEN_VALUE && json_bool(v);
+    if (err != OK)
+        return err;
     for (size_t i = 0; hook->trace_context && i + 1 < hook->n_headers; i += 2) {
         if (!header_is_trace(hook->headers[i]))
             continue;
@@ -387,20 +395,6 @@ static enum err merge_certificate(const struct validation *validation,
     return err;
 }
 
-static enum err merge_paused(const struct validation *validation,
-                             const struct json_value *body, struct hook *hook)
-{
-    const struct json_value *v;
-    enum given given = look(body, "paused", &v);
-
-    validation_at(validation, "paused");
-    if (given == GIVEN_VALUE && !json_is(v, JSON_BOOL))
-        return wrong_type(validation, "paused", "true or false", v);
-    if (given != GIVEN_NOT)
-        hook->paused = given == GIVEN_VALUE && json_bool(v);
-    return OK;
-}
-
 enum err policy_merge(const struct validation *validation,
                       const struct json_value *body, struct hook *hook)
 {
@@ -420,7 +414,7 @@ enum err policy_merge(const struct validation *validation,
     if (err == OK)
         err = merge_trace_context(validation, body, hook);
     if (err == OK)
-        err = merge_paused(validation, body, hook);
+        err = merge_bool(validation, body, "paused", &hook->paused);
     if (err == OK)
         err = merge_certificate(validation, body, hook);
     if (err == OK)
