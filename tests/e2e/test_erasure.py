@@ -246,12 +246,12 @@ def test_a_backup_from_before_brings_the_organization_back(make_engine, receiver
         subprocess.run([BINARY, "backup", tmp_path / name, "--data-dir", engine.data_dir],
                        check=True, capture_output=True, timeout=PATIENCE_S)
     engine.stop()
-    for name, n in (("after", 0), ("before", 1)):
+    for name, is_there in (("after", False), ("before", True)):
         other = make_engine(**SETTINGS)
         other.data_dir.parent.mkdir(exist_ok=True)
         subprocess.run([BINARY, "restore", tmp_path / name, "--data-dir", other.data_dir],
                        check=True, capture_output=True, timeout=PATIENCE_S)
-        assert bool(files_with(other, GONE)) == bool(n), name
+        assert bool(files_with(other, GONE)) == is_there, name
     other.start()
     assert len(get(other, at)) == 1 and len(other.deliveries(hook)) == 1
     assert erase(other, GONE)["removed"]["events"] == 1  # so it is erased once more

@@ -8,7 +8,7 @@ import subprocess
 
 from engine import BINARY
 from support import PATIENCE_S, wait_for
-from test_tls_listeners import context_for, engine, files, make
+from tls_world import context_for, engine, files, make
 
 __all__ = ["engine", "files", "make"]  # fixtures
 
