@@ -8,6 +8,7 @@
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
 #include "queue/lmdb/identity.h"
+#include "queue/orgs/org_value_rows.h"
 #include "queue/records/hook_health.h"
 #include "queue/records/replay_record.h"
 #include "queue/records/schema.h"
@@ -173,8 +174,16 @@ static bool is_sound_of_hooks(const struct copy_record *r)
     struct hook_room room;
     struct hook hook;
     struct token token;
+    struct org_value value;
+    struct buf unused;
     bool is_good = true;
 
+    if (r->db == HOOKS_META && org_value_is_key(r->key)) {
+        buf_init(&unused, 0);
+        is_good = org_value_decode(r->place, r->key, r->val, NULL, &unused,
+                                   &value) == OK;
+        buf_clear(&unused);
+    }
     if (r->db == HOOKS_ORGS || r->db == HOOKS_ORG_NOS)
         return orgs_decode(r->db, r->place, r->key, r->val, &val, &no);
     if (r->db == HOOKS_HOOKS) {

@@ -18,12 +18,12 @@
 #include "queue/admin/environment_dir.h"
 #include "queue/admin/migrate.h"
 #include "queue/admin/reshard.h"
-#include "queue/catalog/key_check.h"
 #include "queue/event_log/log_end.h"
 #include "queue/lmdb/environment.h"
 #include "queue/lmdb/files.h"
 #include "queue/lmdb/identity.h"
 #include "queue/records/schema.h"
+#include "queue/sealing/key_check.h"
 
 #define FREE_MIN_BYTES (UINT64_C(64) << 20)
 

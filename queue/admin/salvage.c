@@ -21,7 +21,9 @@
 #include "queue/admin/copy_records.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
+#include "queue/erasure/erasure_row.h"
 #include "queue/event_log/hidden.h"
+#include "queue/orgs/org_value_rows.h"
 #include "queue/shard/shard.h"
 
 struct run {
@@ -145,6 +147,18 @@ static enum err put_org(struct run *run, const struct copy_record *r)
     return err;
 }
 
+static bool is_kept_meta_of_hooks(const struct copy_record *r)
+{
+    struct str key = str_of_val(r->key);
+
+    return is_text(key, "seal") || is_text(key, "key") ||
+           ((is_text(key, "last_org") || is_text(key, "values")) &&
+            r->val.mv_size == 8) ||
+           orgs_is_leaving_row(r->key, r->val) ||
+           erasure_row_is_sound(r->place, r->key, r->val) ||
+           org_value_is_key(r->key); // sound, as was checked
+}
+
 static enum err put_of_hooks(struct run *run, struct copy_record *r)
 {
     struct str key = str_of_val(r->key);
@@ -163,10 +177,7 @@ static enum err put_of_hooks(struct run *run, struct copy_record *r)
             note_last(run->s, get_be64(r->val.mv_data),
                       get_be64((const uint8_t *)r->val.mv_data + 8));
         }
-        return is_text(key, "seal") || is_text(key, "key") ||
-                       (is_text(key, "last_org") && r->val.mv_size == 8)
-                   ? copy_put(run->to, r)
-                   : OK;
+        return is_kept_meta_of_hooks(r) ? copy_put(run->to, r) : OK;
     default:
         return copy_put(run->to, r);
     }
@@ -255,11 +266,18 @@ static bool may_be_large(const struct salvage *s, unsigned table, size_t n_key)
     if (s->part.dbs == events_dbs)
         return table == EVENTS_EVENTS && n_key == 8;
     if (s->part.dbs == hooks_dbs)
-        return table == HOOKS_HOOKS;
+        return table == HOOKS_HOOKS || table == HOOKS_META;
     return (table == SHARD_ATTEMPTS && n_key == 8) ||
            (table == SHARD_OUTBOX && n_key == 16) ||
            (table == SHARD_STATS && n_key == STATS_KEY_BYTES) ||
            (table == SHARD_REPLAYS && n_key == REPLAY_KEY_BYTES);
+}
+
+// Whether it is a value of an organization, which lies among rows of other kinds.
+static bool is_value(const struct salvage *s, const struct copy_record *r)
+{
+    return s->part.dbs == hooks_dbs && r->db == HOOKS_META &&
+           org_value_is_key(r->key);
 }
 
 static bool is_of(void *data, const struct walk_record *record)
@@ -267,7 +285,7 @@ static bool is_of(void *data, const struct walk_record *record)
     struct run *run = data;
     struct copy_record r = record_of(run->s, record);
 
-    if (!copy_is_record(&run->s->part, record->table))
+    if (!copy_is_record(&run->s->part, record->table) && !is_value(run->s, &r))
         return false;
     return record->value.n_bytes == 0
                ? may_be_large(run->s, record->table, record->key.n_bytes)

@@ -20,6 +20,7 @@
 #include "queue/event_log/log_end.h"
 #include "queue/lmdb/identity.h"
 #include "queue/lmdb/page_check.h"
+#include "queue/orgs/org_value_rows.h"
 #include "queue/records/replay_record.h"
 #include "queue/records/schema.h"
 #include "queue/records/stats.h"
@@ -401,41 +402,27 @@ static void on_hook(struct check *c, unsigned k, MDB_val key, MDB_val val)
         fault(c, "hooks: a hook is damaged");
 }
 
-// Checks that the two tables of organizations' numbers agree and each name is in
-// both.
-static void on_org(struct check *c, unsigned k, MDB_val key, MDB_val val)
-{
-    struct str name;
-    uint64_t no;
-
-    if (!orgs_decode(k, store_place_in(store_place_of(hooks_dbs, 0), k, key),
-                     key, val, &name, &no))
-        fault(c, "hooks: the number of an organization is damaged");
-}
-
 static enum err check_orgs(struct check *c, struct store *s, MDB_txn *txn)
 {
-    static const unsigned dbs[] = { HOOKS_ORGS, HOOKS_ORG_NOS };
-    size_t n[2] = { 0, 0 };
-    enum err err = OK;
+    struct orgs_checked found;
+    size_t n_values = 0;
+    enum err err = orgs_check(s, txn, &found);
 
-    for (size_t i = 0; i < 2 && err == OK; i++) {
-        MDB_stat stat = { .ms_entries = 0 };
-
-        err = each(c, s, txn, dbs[i], dbs[i], on_org);
-        if (err == OK) {
-            err = store_err(s, mdb_stat(txn, store_db(s, dbs[i]), &stat),
-                            "verify");
-        }
-        n[i] = stat.ms_entries;
-    }
-    if (err == OK && n[0] != n[1]) {
+    if (err == OK)
+        err = org_values_check(s, txn, &n_values);
+    if (err != OK)
+        return err;
+    for (size_t i = 0; i < found.n_damaged; i++)
+        fault(c, "hooks: the number of an organization is damaged");
+    if (found.n_names != found.n_numbers) {
         fault(c,
               "hooks: %zu organizations have a number, but %zu numbers have "
               "an organization",
-              n[0], n[1]);
+              found.n_names, found.n_numbers);
     }
-    return err;
+    for (size_t i = 0; i < n_values; i++)
+        fault(c, "hooks: a value of an organization is damaged");
+    return OK;
 }
 
 static enum err check_wanted(struct check *c, struct store *s, MDB_txn *txn)

@@ -46,6 +46,11 @@ static inline bool hook_store_is_denied(const struct hook_store *hs)
     return hs->is_denied;
 }
 
+static inline struct keyring *hook_store_keys(const struct hook_store *hs)
+{
+    return hs->keys;
+}
+
 // Names of stacks that need no lookup: to be forgotten when such names are removed.
 static inline struct stacks_seen *hook_store_seen(struct hook_store *hs)
 {

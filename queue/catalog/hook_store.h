@@ -36,7 +36,8 @@ struct uv_loop_s;
 
 struct catalog_result {
     enum err err;
-    enum share share; // of stack_create()
+    enum share share;  // of stack_create()
+    uint64_t revision; // of org_value_put()
     const struct hook
         *hook; // as hook_create() and hook_update() stored it; NULL on
                // an error

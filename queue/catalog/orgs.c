@@ -67,6 +67,40 @@ bool orgs_decode(unsigned db, uint32_t place, MDB_val key, MDB_val val,
     return is_number(*no) && decode_name(place, str_of_val(val), name) == OK;
 }
 
+static enum err check_table(struct store *s, MDB_txn *txn, unsigned db,
+                            size_t *n, size_t *n_damaged)
+{
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+    int rc = mdb_cursor_open(txn, store_db(s, db), &cursor);
+
+    *n = 0;
+    if (rc != 0)
+        return store_err(s, rc, "check organizations");
+    while ((rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
+        struct str name;
+        uint64_t no;
+
+        *n_damaged +=
+            !orgs_decode(db, store_place(s, db, key), key, val, &name, &no);
+        ++*n;
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "check organizations");
+}
+
+enum err orgs_check(struct store *s, MDB_txn *txn, struct orgs_checked *out)
+{
+    enum err err;
+
+    *out = (struct orgs_checked){ 0 };
+    err = check_table(s, txn, HOOKS_ORGS, &out->n_names, &out->n_damaged);
+    if (err != OK)
+        return err;
+    return check_table(s, txn, HOOKS_ORG_NOS, &out->n_numbers, &out->n_damaged);
+}
+
 // --- finding ---
 
 // Searches all rows by number, for a name whose own row is damaged. ERR_CORRUPT:
@@ -248,15 +282,21 @@ enum err orgs_give(struct store *s, MDB_txn *txn, enum dialect dialect,
 
 // --- leaving ---
 
+static const struct str leaving = { "erasing ", 8 };
+
 // The key in `meta` of an organization that is being erased.
 static MDB_val leaving_key(struct str org, char bytes[ORG_KEY_MAX_BYTES])
 {
-    static const char prefix[] = "erasing ";
-    size_t n = sizeof(prefix) - 1;
+    memcpy(bytes, leaving.at, leaving.n_bytes);
+    memcpy(bytes + leaving.n_bytes, org.at, org.n_bytes);
+    return val_at(bytes, leaving.n_bytes + org.n_bytes);
+}
 
-    memcpy(bytes, prefix, n);
-    memcpy(bytes + n, org.at, org.n_bytes);
-    return val_at(bytes, n + org.n_bytes);
+bool orgs_is_leaving_row(MDB_val key, MDB_val val)
+{
+    return val.mv_size == 0 && key.mv_size > leaving.n_bytes &&
+           key.mv_size <= leaving.n_bytes + NAME_MAX_BYTES &&
+           str_starts(str_of_val(key), leaving);
 }
 
 enum err orgs_is_leaving(struct store *s, MDB_txn *txn, struct str org,

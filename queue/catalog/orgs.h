@@ -31,6 +31,8 @@ MUST_CHECK enum err orgs_give(struct store *s, MDB_txn *txn,
 // no number any more.
 MUST_CHECK enum err orgs_is_leaving(struct store *s, MDB_txn *txn,
                                     struct str org, bool *out);
+// Whether a row of `meta` says that.
+bool orgs_is_leaving_row(MDB_val key, MDB_val val);
 MUST_CHECK enum err orgs_leave(struct store *s, MDB_txn *txn, struct str org);
 MUST_CHECK enum err orgs_forget(struct store *s, MDB_txn *txn, struct str org);
 
@@ -46,6 +48,14 @@ MUST_CHECK enum err orgs_raise_last(struct store *s, MDB_txn *txn,
 // name has the form that keys have: dialect and text.
 bool orgs_decode(unsigned db, uint32_t place, MDB_val key, MDB_val val,
                  struct str *name, uint64_t *no);
+// What the two tables hold. Sound ones have as many names as numbers.
+struct orgs_checked {
+    size_t n_names, n_numbers, n_damaged;
+};
+
+MUST_CHECK enum err orgs_check(struct store *s, MDB_txn *txn,
+                               struct orgs_checked *out);
+
 // Puts the organization into both tables.
 MUST_CHECK enum err orgs_put(struct store *s, MDB_txn *txn, struct str name,
                              uint64_t no);

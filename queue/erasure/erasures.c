@@ -16,11 +16,14 @@
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
 #include "queue/catalog/stack_names.h"
+#include "queue/erasure/erasure_row.h"
+#include "queue/orgs/org_value_rows.h"
 #include "queue/records/schema.h"
 
 #define ERASURE_VERSION 1
 #define HOOKS_AT_ONCE   100 // removed in one write
 #define TOKENS_AT_ONCE  100
+#define VALUES_AT_ONCE  100
 #define NAMES_AT_ONCE   500
 // What is known of an erasure after its end, for as long as somebody may ask.
 #define KEPT_MS (INT64_C(30) * 24 * 3600 * 1000)
@@ -66,13 +69,12 @@ static bool is_key(MDB_val key)
 }
 
 // ERR_CORRUPT: it is no such record.
-static enum err decode(const struct store *s, MDB_val key, MDB_val val,
+static enum err decode(uint32_t place, MDB_val key, MDB_val val,
                        struct erasure *out)
 {
     struct stored r = { .step = 0 };
-    enum err err =
-        record_unpack(store_place(s, HOOKS_META, key), str_of_val(val),
-                      ERASURE_VERSION, MEMBERS(members), &r);
+    enum err err = record_unpack(place, str_of_val(val), ERASURE_VERSION,
+                                 MEMBERS(members), &r);
 
     if (err != OK || r.step < ERASE_HOOKS || r.org.n_bytes > NAME_MAX_BYTES)
         return ERR_CORRUPT;
@@ -89,6 +91,13 @@ static enum err decode(const struct store *s, MDB_val key, MDB_val val,
     if (r.org.n_bytes > 0)
         memcpy(out->org, r.org.at, r.org.n_bytes);
     return OK;
+}
+
+bool erasure_row_is_sound(uint32_t place, MDB_val key, MDB_val val)
+{
+    struct erasure e;
+
+    return is_key(key) && decode(place, key, val, &e) == OK;
 }
 
 static enum err put(struct store *s, MDB_txn *txn, const struct erasure *e)
@@ -130,7 +139,9 @@ static enum err get(struct store *s, MDB_txn *txn, uint64_t no,
     put_key(no, bytes);
     err = store_err(s, mdb_get(txn, store_db(s, HOOKS_META), &key, &val),
                     "get erasure");
-    return err == OK ? decode(s, key, val, out) : err;
+    if (err != OK)
+        return err;
+    return decode(store_place(s, HOOKS_META, key), key, val, out);
 }
 
 // --- reading ---
@@ -154,7 +165,7 @@ static enum err each_in(struct store *s, MDB_txn *txn, erasure_visit visit,
     while (rc == 0 && goes_on && is_key(key)) {
         struct erasure e;
 
-        if (decode(s, key, val, &e) == OK)
+        if (decode(store_place(s, HOOKS_META, key), key, val, &e) == OK)
             goes_on = visit(data, &e);
         rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
     }
@@ -407,19 +418,41 @@ static enum err remove_tokens(struct store *s, MDB_txn *txn, struct str org,
                                          : store_err(s, rc, "remove tokens");
 }
 
+// Its values, in both dialects.
+static enum err remove_values(struct store *s, MDB_txn *txn,
+                              const struct erasure *e, size_t *n)
+{
+    enum err err = OK;
+
+    *n = 0;
+    for (size_t i = 0; i < 2 && err == OK; i++) {
+        size_t n_here = 0;
+
+        if (e->org_nos[i] != 0) {
+            err = org_values_remove(s, txn, e->org_nos[i], VALUES_AT_ONCE,
+                                    &n_here);
+        }
+        *n += n_here;
+    }
+    return err;
+}
+
 static enum err work_on_hooks(struct hook_store *hs, MDB_txn *txn,
                               struct erasure *e)
 {
     size_t n_hooks = 0;
     size_t n_tokens = 0;
+    size_t n_values = 0;
     enum err err =
         remove_tokens(hook_store_env(hs), txn, erasure_org(e), &n_tokens);
 
     if (err == OK)
         err = remove_hooks(hs, txn, erasure_org(e), &n_hooks);
+    if (err == OK)
+        err = remove_values(hook_store_env(hs), txn, e, &n_values);
     e->counts.hooks += n_hooks;
     e->counts.tokens += n_tokens;
-    if (n_hooks + n_tokens == 0)
+    if (n_hooks + n_tokens + n_values == 0)
         e->step = ERASE_DELIVERIES;
     return err;
 }

@@ -63,6 +63,9 @@
 //                                                 organization
 //               "erase" no(8)                  -> record of an erasure
 //               "erasing " org                 -> nothing: it is being erased
+//               "value" use(1) organization(8)
+//                 name                         -> record of a value
+//               "values"                       -> how often values changed(8)
 //   tokens      SHA-256 of the token(32)       -> token record
 //   orgs        dialect(1) org                  -> record: its number
 //   org_nos     number(8)                      -> record: dialect(1) org
@@ -116,6 +119,7 @@ struct keyring;
 #define HEALTH_VERSION      2 // 2: a record at all
 #define TOKEN_VERSION       1
 #define ORG_VERSION         1
+#define ORG_VALUE_VERSION   1
 #define STATS_VERSION       1
 #define REPLAY_VERSION      1
 

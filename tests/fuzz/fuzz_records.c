@@ -14,6 +14,7 @@
 #include "common/files/keyring.h"
 #include "queue/admin/copy_records.h"
 #include "queue/catalog/orgs.h"
+#include "queue/orgs/org_value_rows.h"
 #include "queue/queue.h"
 #include "queue/records/schema.h"
 #include "tests/fuzz/fuzz.h"
@@ -257,6 +258,26 @@ static enum err org(const struct record *r, struct buf *out)
     return OK;
 }
 
+// Its own key is the name of the value; the rest of the real one never changes.
+static enum err org_value(const struct record *r, struct buf *out)
+{
+    uint8_t bytes[ORG_VALUE_KEY_MAX_BYTES];
+    struct org_value value;
+    struct buf plain;
+    MDB_val key = org_value_key(ORG_EVENT_KIND, 9, r->key, bytes);
+    enum err err;
+
+    buf_init(&plain, 0);
+    err = org_value_decode(r->place, key, val_of(r->bytes), get_keys(), &plain,
+                           &value);
+    if (err == OK && !value.is_sealed)
+        org_value_encode(&value, key, NULL, out);
+    else
+        err = ERR_CORRUPT;
+    buf_clear(&plain);
+    return err;
+}
+
 static const struct {
     enum err (*pass)(const struct record *r, struct buf *out);
     uint8_t version;
@@ -266,7 +287,8 @@ static const struct {
     { attempt, ATTEMPT_VERSION }, { state, STATE_VERSION },
     { health, HEALTH_VERSION },   { hook, HOOK_VERSION },
     { token, TOKEN_VERSION },     { replay, REPLAY_VERSION },
-    { stats, STATS_VERSION },     { org, ORG_VERSION },
+    { stats, STATS_VERSION },     { org_value, ORG_VALUE_VERSION },
+    { org, ORG_VERSION },
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -442,6 +464,14 @@ static void put_stats(struct buf *out)
     stats_clear(&s);
 }
 
+static void put_org_value(struct buf *out)
+{
+    static const struct org_value value = { .revision = 3,
+                                            .bytes = { "{}", 2 } };
+
+    org_value_encode(&value, (MDB_val){ 0 }, NULL, out);
+}
+
 static void put_others(size_t i, struct buf *out)
 {
     struct unreported_dead untold = { .n = 1, .newest = STR("{}") };
@@ -471,6 +501,9 @@ static void put_others(size_t i, struct buf *out)
     case 10:
         put_stats(out);
         break;
+    case 11:
+        put_org_value(out);
+        break;
     default:
         break;
     }
@@ -478,9 +511,8 @@ static void put_others(size_t i, struct buf *out)
 
 bool fuzz_seed(size_t i, struct buf *out)
 {
-    static const uint8_t key_bytes[] = {
-        0, 0, 16, 0, 0, 0, 0, 32, 24, 24, 17, 8
-    };
+    static const uint8_t key_bytes[] = { 0,  0,  16, 0,  0, 0, 0,
+                                         32, 24, 24, 17, 3, 8 };
     struct buf record;
 
     if (i >= N_KINDS)

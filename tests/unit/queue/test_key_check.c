@@ -4,7 +4,7 @@
 
 #include "common/base/codec.h"
 #include "queue/catalog/hook_keys.h"
-#include "queue/catalog/key_check.h"
+#include "queue/sealing/key_check.h"
 #include "queue/queue.h"
 #include "queue/records/schema.h"
 #include "tests/support/queue_fixture.h"

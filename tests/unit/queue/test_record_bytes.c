@@ -13,6 +13,7 @@
 #include "common/messages/engine_event.h"
 #include "common/messages/query.h"
 #include "common/messages/send_order.h"
+#include "queue/orgs/org_value_rows.h"
 #include "queue/records/hook_health.h"
 #include "queue/records/replay_record.h"
 #include "queue/records/schema.h"
@@ -32,11 +33,6 @@ static struct id id_of(uint8_t first)
     return id;
 }
 
-static struct position place_of(uint64_t n)
-{
-    return position_of(n);
-}
-
 static struct str long_text(size_t n_bytes)
 {
     static char text[70000];
@@ -46,6 +42,14 @@ static struct str long_text(size_t n_bytes)
 }
 
 // --- what is encoded ---
+
+#define VALUE_KEY val_of(STR("value\00212345678order.created"))
+
+static void put_org_value(struct buf *out)
+{
+    org_value_encode(&(struct org_value){ .revision = BIG, .bytes = STR("{}") },
+                     VALUE_KEY, NULL, out);
+}
 
 static void put_event(struct buf *out)
 {
@@ -85,7 +89,7 @@ static void put_event_without_key(struct buf *out)
 
 static void put_key(struct buf *out)
 {
-    const struct key_row k = { .position = place_of(70000),
+    const struct key_row k = { .position = position_of(70000),
                                .accepted_at_us = 127,
                                .event_id = id_of(9),
                                .content = "fedcba987654321" };
@@ -122,7 +126,7 @@ static void put_attempt(struct buf *out)
 {
     const struct attempt a = { .hook_id = 7,
                                .org_id = (UINT64_C(1) << 63) + 1,
-                               .position = place_of(1234567),
+                               .position = position_of(1234567),
                                .event_id = id_of(100),
                                .kind = STR("stack_update"),
                                .accepted_at_us = 1790000000000000,
@@ -148,7 +152,7 @@ static void put_attempt(struct buf *out)
 
 static void put_state(struct buf *out)
 {
-    struct shard_state s = { .cursor = place_of(5),
+    struct shard_state s = { .cursor = position_of(5),
                              .next_no = 6,
                              .trimmed_delivered = 300,
                              .trimmed_others = 70000,
@@ -164,7 +168,7 @@ static void put_state(struct buf *out)
     for (uint32_t i = 0; i < 2; i++) {
         s.handovers[i].n_shards = i + 1;
         for (uint32_t k = 0; k <= i; k++)
-            s.handovers[i].cursors[k] = place_of(i * 10 + k);
+            s.handovers[i].cursors[k] = position_of(i * 10 + k);
     }
     state_encode(&s, out);
 }
@@ -194,7 +198,7 @@ static void put_hook(struct buf *out)
                             .format = FORMAT_SLACK,
                             .active = true,
                             .paused = true,
-                            .from = place_of(99),
+                            .from = position_of(99),
                             .filters = BIG,
                             .groups = 3,
                             .kinds = kinds,
@@ -412,6 +416,9 @@ AGAIN(token, token,
       token_decode(RECORD_NOWHERE, STR("0123456789abcdef0123456789abcdef"), in,
                    &x),
       token_encode(&x, out))
+AGAIN(org_value, org_value,
+      org_value_decode(RECORD_NOWHERE, VALUE_KEY, val_of(in), NULL, NULL, &x),
+      org_value_encode(&x, VALUE_KEY, NULL, out))
 AGAIN(hook, hook, hook_decode(RECORD_NOWHERE, in, NULL, &x, &room),
       hook_encode(&x, NULL, out))
 AGAIN(health, hook_health, health_decode(RECORD_NOWHERE, in, &x, &dead_room),
@@ -441,6 +448,7 @@ static const struct {
     { "attempt", put_attempt, again_attempt },
     { "state", put_state, again_state },
     { "token", put_token, again_token },
+    { "org-value", put_org_value, again_org_value },
     { "hook", put_hook, again_hook },
     { "health", put_health, again_health },
     { "replay", put_replay, again_replay },

@@ -2,7 +2,7 @@
 // key_check.c — checks that the keys are those that secrets are sealed with; seals
 // anew.
 
-#include "queue/catalog/key_check.h"
+#include "queue/sealing/key_check.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@
 #include "queue/catalog/directory_key.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/lmdb/environment.h"
+#include "queue/orgs/org_value_rows.h"
 #include "queue/records/schema.h"
 
 static char seal_name[] = "seal";
@@ -150,6 +151,7 @@ enum err queue_reseal(const struct queue_config *config, uint64_t *n_hooks)
 {
     struct store *s;
     MDB_txn *txn;
+    uint64_t n_values = 0;
     enum err err = open_hooks(config, &s);
 
     *n_hooks = 0;
@@ -160,6 +162,8 @@ enum err queue_reseal(const struct queue_config *config, uint64_t *n_hooks)
     err = reseal_all(s, txn, config->keys, NULL, n_hooks);
     if (err == OK)
         err = reseal_key(s, txn, config->keys);
+    if (err == OK)
+        err = org_values_reseal(s, txn, config->keys, &n_values);
     if (err == OK)
         err = put_known(s, txn, config->keys);
     return store_write_end(s, txn, err);

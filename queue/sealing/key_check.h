@@ -2,8 +2,8 @@
 // key_check.h — checks that the keys are those that secrets are sealed with. Part
 // of queue.h, which is what to include outside of queue/.
 
-#ifndef QUEUE_CATALOG_KEY_CHECK_H
-#define QUEUE_CATALOG_KEY_CHECK_H
+#ifndef QUEUE_SEALING_KEY_CHECK_H
+#define QUEUE_SEALING_KEY_CHECK_H
 
 #include <stdint.h>
 
@@ -18,7 +18,7 @@
 MUST_CHECK enum err seals_check(const struct queue_config *config,
                                 struct buf *why);
 
-// Seals every secret of the hooks again with the first of the keys, in one
+// Seals every secret of the hooks and of the organizations again with the first of the keys, in one
 // transaction. Only while the engine does not run. ERR_DENIED: a secret needs a key
 // that is missing.
 MUST_CHECK enum err queue_reseal(const struct queue_config *config,
