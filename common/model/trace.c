@@ -127,6 +127,8 @@ void trace_of_event(const struct event *event, unsigned percent,
             out->state =
                 (struct str){ event->trace.at + TRACE_PARENT_BYTES + 1,
                               event->trace.n_bytes - TRACE_PARENT_BYTES - 1 };
+            if (!is_state(out->state)) // it goes into requests as it is
+                out->state = STR_EMPTY;
         }
         return;
     }

@@ -3,6 +3,7 @@
 
 #include "engine/delivery/request_headers.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -70,7 +71,8 @@ static void put_akinon(const struct event *event, struct str id,
     put_header(out, "X-Webhook-Id", id);
 }
 
-// The parent is the span of this attempt, as the dispatcher exports it.
+// The parent is the span of this attempt, as the dispatcher exports it. An attempt without
+// one hands on the producer's span: one that nobody exports would cut the trace.
 static void put_trace(const struct hook *hook, const struct event *event,
                       struct request_of of, struct buf *out)
 {
@@ -80,7 +82,8 @@ static void put_trace(const struct hook *hook, const struct event *event,
     trace_of_event(event, of.sample_percent, &trace);
     trace_span_id(event, TRACE_ATTEMPT, hook->no, of.n, id);
     buf_puts(out, "traceparent: ");
-    trace_put_parent(&trace, id, out);
+    trace_put_parent(
+        &trace, trace.has_parent && !of.has_span ? trace.parent_id : id, out);
     buf_putc(out, '\0');
     if (trace.state.n_bytes > 0)
         put_header(out, "tracestate", trace.state);
@@ -111,8 +114,10 @@ static void sort(struct buf *out, size_t start)
     size_t n = 0;
 
     memcpy(copy, out->at + start, n_bytes);
-    for (const char *at = copy; at < copy + n_bytes; at += strlen(at) + 1)
+    for (const char *at = copy; at < copy + n_bytes; at += strlen(at) + 1) {
+        assert(n < sizeof(lines) / sizeof(lines[0]));
         lines[n++] = at;
+    }
     qsort(lines, n, sizeof(lines[0]), compare);
     out->n_bytes = start;
     for (size_t i = 0; i < n; i++)

@@ -16,6 +16,7 @@ struct request_of {
     int64_t at_ms;           // UTC epoch
     int64_t n;               // of the delivery, counted from 1
     unsigned sample_percent; // as trace_of_event() has it
+    bool has_span;           // the attempt has one, if its trace is sampled
 };
 
 // Appends the request headers that are recorded in the history, sorted by

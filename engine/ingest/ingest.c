@@ -337,6 +337,16 @@ static void refuse(struct post *p, enum err err, struct str why)
     post_free(p);
 }
 
+// What is stored of the events beside the body: the producer's trace context.
+static uint64_t context_bytes(const struct append *events)
+{
+    uint64_t n_bytes = 0;
+
+    for (size_t i = 0; i < events->n_events; i++)
+        n_bytes += events->events[i].event.trace.n_bytes;
+    return n_bytes;
+}
+
 // Appends the events of a post, which are all read.
 static void append_events(struct post *p)
 {
@@ -348,8 +358,9 @@ static void append_events(struct post *p)
         post_free(p);
         return;
     }
-    quota_add(&in->admission.quota, in->config, in->log, r->body.n_bytes);
     stored_events_note(r, &p->arena, &p->append);
+    quota_add(&in->admission.quota, in->config, in->log,
+              r->body.n_bytes + context_bytes(&p->append));
     p->append.now_us = cautious_clock_read_us(&in->clock);
     p->append.done = on_appended;
     p->append.data = p;

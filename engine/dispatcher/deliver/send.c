@@ -115,12 +115,13 @@ static struct unsent request_event(struct dispatcher *d, struct in_flight *a,
         position_cmp(delivery_position(dv), position_start) == 0)
         buf_put_str(&notes->body, rendered.body);
     buf_reset(&notes->headers);
-    request_headers(hook, event, rendered.body,
-                    (struct request_of){
-                        .at_ms = clock_now_ms(),
-                        .n = (int64_t)delivery_noted(dv)->n_attempts + 1,
-                        .sample_percent = (unsigned)d->config->otlp_sample },
-                    &notes->headers);
+    request_headers(
+        hook, event, rendered.body,
+        (struct request_of){ .at_ms = clock_now_ms(),
+                             .n = (int64_t)delivery_noted(dv)->n_attempts + 1,
+                             .sample_percent = (unsigned)d->config->otlp_sample,
+                             .has_span = spans_has_one(d, dv) },
+        &notes->headers);
     spans_note(d, a, event);
     notes->marks = request_marks(hook, buf_str(&notes->headers));
     if (err != OK) {

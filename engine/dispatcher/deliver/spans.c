@@ -61,6 +61,13 @@ void spans_on_link(struct dispatcher *d, int fd)
         role_open_channel(d->role, ROLE_EXPORTER, fd, &handlers);
 }
 
+bool spans_has_one(const struct dispatcher *d, const struct delivery *dv)
+{
+    // A ping is no event: nobody took it in.
+    return spans_are_wanted(d->config) &&
+           position_is_stored(delivery_position(dv));
+}
+
 void spans_note(struct dispatcher *d, struct in_flight *a,
                 const struct event *event)
 {
@@ -71,9 +78,7 @@ void spans_note(struct dispatcher *d, struct in_flight *a,
     struct trace trace;
 
     s->is_wanted = false;
-    // A ping is no event: nobody took it in.
-    if (!spans_are_wanted(d->config) ||
-        !position_is_stored(delivery_position(dv)))
+    if (!spans_has_one(d, dv))
         return;
     trace_of_event(event, (unsigned)d->config->otlp_sample, &trace);
     s->is_wanted = trace.is_sampled;

@@ -12,6 +12,9 @@ void spans_init(struct dispatcher *d);
 // A link to the exporter.
 void spans_on_link(struct dispatcher *d, int fd);
 
+// Whether the attempts of a delivery have spans, if the trace is sampled.
+bool spans_has_one(const struct dispatcher *d, const struct delivery *dv);
+
 // An attempt with this event begins: notes its trace, if spans are exported.
 void spans_note(struct dispatcher *d, struct in_flight *a,
                 const struct event *event);

@@ -39,6 +39,7 @@
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/ingest/event_parser.h"
+#include "common/messages/span.h"
 #include "queue/queue.h"
 
 // An answer has room for all hooks of a page, and for requests up to what the query
@@ -101,12 +102,14 @@ static void put_request(struct explaining *x, const struct hook *hook,
         return;
     }
     buf_init(&headers, 0);
-    request_headers(hook, event, rendered.body,
-                    (struct request_of){ .at_ms = clock_now_ms(),
-                                         .n = 1,
-                                         .sample_percent =
-                                             (unsigned)d->config->otlp_sample },
-                    &headers);
+    request_headers(
+        hook, event, rendered.body,
+        (struct request_of){ .at_ms = clock_now_ms(),
+                             .n = 1,
+                             .sample_percent = (unsigned)d->config->otlp_sample,
+                             .has_span =
+                                 x->is_stored && spans_are_wanted(d->config) },
+        &headers);
     buf_reset(&x->request);
     json_open_object(&w, NULL);
     json_put_text(&w, "method", rendered.is_get ? "GET" : "POST");

@@ -239,6 +239,23 @@ static bool was_attempted(struct reading *reading, struct position position)
     return is_there;
 }
 
+// Posts wait for their commits, a large one for several of them, so the times of the
+// events in the log are in order but for this much.
+#define OUT_OF_ORDER_US INT64_C(10000000)
+
+// Whether the event may have been delivered without a trace: the hook was there, and what
+// was delivered then is not kept any more.
+static bool is_forgotten(const struct reading *reading,
+                         const struct event *event)
+{
+    int64_t kept_since_us =
+        clock_now_us() - reading->d->config->retention_delivered_ms * 1000;
+
+    return event->accepted_at_us < kept_since_us &&
+           event->accepted_at_us >=
+               hook_record(reading->f)->created_at_ms * 1000 - OUT_OF_ORDER_US;
+}
+
 static bool on_event(void *data, const struct event *event)
 {
     struct reading *reading = data;
@@ -255,7 +272,8 @@ static bool on_event(void *data, const struct event *event)
     if (event->accepted_at_us < r->record.filter.since_us ||
         event->accepted_at_us >= r->record.filter.until_us)
         return true;
-    if (!history_wants_kind(&r->record.filter, event->kind))
+    if (!history_wants_kind(&r->record.filter, event->kind) ||
+        is_forgotten(reading, event))
         return true;
     if (match_wants(r->index, event, &r->facts) && !set_has(&r->pending, no) &&
         delivery_find(&reading->d->schedule, r->record.hook_id,
@@ -266,10 +284,6 @@ static bool on_event(void *data, const struct event *event)
     }
     return true;
 }
-
-// Posts wait for their commits, a large one for several of them, so the times of the
-// events in the log are in order but for this much.
-#define OUT_OF_ORDER_US INT64_C(10000000)
 
 // Finds a number that no event has before it that was accepted at a time or later, by
 // binary search.

@@ -62,6 +62,9 @@ static void the_producer_s_context_is_the_event_s(void **state)
     assert_int_equal(t.trace_id[15], 0x9c);
     assert_int_equal(t.parent_id[7], 0x31);
     assert_true(str_eq(t.state, STR("a=1,b=2")));
+    e.trace = STR(SAMPLED " a=1\r\nX-Other: 1"); // stored bytes may be damaged
+    trace_of_event(&e, 0, &t);
+    assert_true(t.has_parent && t.state.n_bytes == 0);
     e.trace = STR("00-" TRACE_ID "-" PARENT_ID "-fe");
     trace_of_event(&e, 100, &t);
     assert_true(t.has_parent && !t.is_sampled);

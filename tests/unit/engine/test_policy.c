@@ -347,7 +347,7 @@ static void a_trace_context_is_sent_once_and_lies_among_the_others(void **state)
         .trace = STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00 "
                      "a=1, b=2")
     };
-    struct request_of of = { .n = 2, .sample_percent = 100 };
+    struct request_of of = { .n = 2, .sample_percent = 100, .has_span = true };
     uint8_t id[SPAN_ID_BYTES];
     struct buf headers, text, expected;
 
@@ -364,6 +364,15 @@ static void a_trace_context_is_sent_once_and_lies_among_the_others(void **state)
     assert_string_equal(strstr(buf_cstr(&text), "traceparent"),
                         buf_cstr(&expected));
     assert_null(strstr(buf_cstr(&text), "TraceParent"));
+
+    of.has_span = false; // the producer's span is the parent
+    buf_reset(&headers);
+    buf_reset(&text);
+    request_headers(&hook, &event, STR("{}"), of, &headers);
+    request_headers_text(buf_str(&headers), (struct request_marks){ 0 }, &text);
+    assert_non_null(strstr(
+        buf_cstr(&text), "\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-"
+                         "b7ad6b7169203331-00\r\n"));
     buf_clear(&headers);
     buf_clear(&text);
     buf_clear(&expected);
