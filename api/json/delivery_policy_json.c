@@ -323,6 +323,8 @@ static enum err merge_trace_context(const struct validation *validation,
     for (size_t i = 0; hook->trace_context && i + 1 < hook->n_headers; i += 2) {
         if (!header_is_trace(hook->headers[i]))
             continue;
+        if (member_find(body, "traceContext") == NULL)
+            validation_at(validation, "headers");
         buf_printf(validation->why,
                    "traceContext sets the header %s, so headers cannot have it",
                    log_quote(hook->headers[i]));

@@ -337,30 +337,20 @@ static void refuse(struct post *p, enum err err, struct str why)
     post_free(p);
 }
 
-// What is stored of the events beside the body: the producer's trace context.
-static uint64_t context_bytes(const struct append *events)
-{
-    uint64_t n_bytes = 0;
-
-    for (size_t i = 0; i < events->n_events; i++)
-        n_bytes += events->events[i].event.trace.n_bytes;
-    return n_bytes;
-}
-
 // Appends the events of a post, which are all read.
 static void append_events(struct post *p)
 {
     struct ingest *in = p->ingest;
     const struct http_request *r = p->request;
+    uint64_t n_bytes = r->body.n_bytes;
 
     if (!ingest_admits_org(in->admission.orgs.hooks, p->request, p->path.org) ||
         !admission_check_answer_room(p->request, p->append.n_events)) {
         post_free(p);
         return;
     }
-    stored_events_note(r, &p->arena, &p->append);
-    quota_add(&in->admission.quota, in->config, in->log,
-              r->body.n_bytes + context_bytes(&p->append));
+    n_bytes += stored_events_note(r, &p->arena, &p->append);
+    quota_add(&in->admission.quota, in->config, in->log, n_bytes);
     p->append.now_us = cautious_clock_read_us(&in->clock);
     p->append.done = on_appended;
     p->append.data = p;

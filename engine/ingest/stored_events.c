@@ -60,14 +60,14 @@ static size_t join_headers(const struct http_request *r, const char *wanted,
     return n;
 }
 
-void stored_events_note(const struct http_request *r, struct arena *arena,
-                        struct append *events)
+uint64_t stored_events_note(const struct http_request *r, struct arena *arena,
+                            struct append *events)
 {
     struct buf parent, state, text;
     struct str context;
 
     if (!http_has_header(r, "traceparent"))
-        return;
+        return 0;
     buf_init(&parent, 0);
     buf_init(&state, 0);
     buf_init(&text, 0);
@@ -81,6 +81,7 @@ void stored_events_note(const struct http_request *r, struct arena *arena,
     buf_clear(&text);
     buf_clear(&state);
     buf_clear(&parent);
+    return (uint64_t)events->n_events * context.n_bytes;
 }
 
 // --- spans ---

@@ -25,9 +25,10 @@ MUST_CHECK bool stored_events_on_link(struct stored_events *s,
                                       enum role_kind kind, int fd);
 
 // Gives the events of a request its trace context (trace.h), in the arena; also if
-// spans are not exported, since webhooks may pass it on.
-void stored_events_note(const struct http_request *r, struct arena *arena,
-                        struct append *events);
+// spans are not exported, since webhooks may pass it on. Returns how many bytes more that is
+// to store.
+uint64_t stored_events_note(const struct http_request *r, struct arena *arena,
+                            struct append *events);
 
 // The events of one request were committed: counts them, and sends the span of each event
 // that is new. The request's headers were there at `began_us` (UTC epoch).

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/log/log.h"
 #include "common/process/pulse.h"
 
@@ -97,6 +98,8 @@ static void set_missing(struct links *l, size_t a, size_t b, int error)
 {
     l->missing[a][b] = error;
     l->missing[b][a] = error;
+    l->retry_at_us[a][b] = clock_mono_us() + RETRY_MS * INT64_C(1000);
+    l->retry_at_us[b][a] = l->retry_at_us[a][b];
     note_missing(l, a);
     note_missing(l, b);
 }
@@ -131,11 +134,19 @@ static void connect_pair(struct links *l, size_t a, size_t b)
 static void on_retry(void *data)
 {
     struct links *l = data;
+    int64_t now_us = clock_mono_us();
 
     for (size_t a = 0; a < *l->n_children; a++) {
         for (size_t b = 0; b < a; b++) {
-            if (l->missing[a][b] != 0)
+            int64_t wait_us = l->retry_at_us[a][b] - now_us;
+
+            if (l->missing[a][b] == 0)
+                continue;
+            if (wait_us > 0) {
+                deadline_within(&l->retry, (uint64_t)(wait_us / 1000) + 1);
+            } else {
                 connect_pair(l, a, b);
+            }
         }
     }
 }

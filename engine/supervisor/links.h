@@ -14,6 +14,9 @@ struct links {
     struct child *children; // owned by the supervisor
     const size_t *n_children;
     int missing[CHILDREN_MAX][CHILDREN_MAX]; // errno; 0: linked, or no pair
+    // When a missing link may be tried again (monotonic): a process that ends closes its
+    // links a while before its end is known, and a new link in between would be lost, too.
+    int64_t retry_at_us[CHILDREN_MAX][CHILDREN_MAX];
     uint32_t link_nos[CHILDREN_MAX][CHILDREN_MAX]; // number of the newest link
     struct deadline retry;
 };
