@@ -24,6 +24,7 @@
 #include "common/encoding/json_writer.h"
 #include "common/messages/draft.h"
 #include "common/messages/query.h"
+#include "common/messages/span.h"
 #include "common/model/event.h"
 #include "common/model/event_kinds.h"
 #include "common/model/hook.h"
@@ -39,7 +40,6 @@
 #include "engine/dispatcher/schedule/hook_table.h"
 #include "engine/dispatcher/schedule/schedule.h"
 #include "engine/ingest/event_parser.h"
-#include "common/messages/span.h"
 #include "queue/queue.h"
 
 // An answer has room for all hooks of a page, and for requests up to what the query
