@@ -23,7 +23,7 @@ from receiver import Answer
 from support import ROOT, wait_for
 
 DOCS = ROOT / "docs"
-CHAPTERS = ("install", "concepts", "operate")
+CHAPTERS = ("install", "concepts", "operate", "comparison")
 # Without sanitizers a command takes a tenth of the time, and here it is about the words.
 RELEASE = os.environ.get("POSTHORN_RELEASE", str(ROOT / "build/posthorn"))
 PROGRAM = RELEASE if pathlib.Path(RELEASE).exists() else BINARY
@@ -280,7 +280,7 @@ def test_the_pages_are_clean(made):
     """As lintian judges them: man says nothing about them, and they have a name."""
     pages = sorted((made / "man").iterdir())
     assert [page.name for page in pages] == sorted(
-        f"posthorn-{name}.7" for name in ("api", *CHAPTERS))
+        f"posthorn-{name}.7" for name in ("api", *CHAPTERS) if name != "comparison")
     for page in pages:
         done = subprocess.run(
             ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page],
