@@ -88,7 +88,9 @@ int command_man(const struct args *args)
          "trust, and what they show of themselves.\n"
          ".TP\n.B POSTHORN_\\fINAME\na setting of the engine.\n"
          ".TP\n.B NO_COLOR\nif it is not empty, nothing is coloured.\n"
-         ".SH EXIT STATUS\n0: done. 1: it failed. 2: wrong usage.");
+         ".SH EXIT STATUS\n0: done. 1: it failed. 2: wrong usage.\n"
+         ".SH SEE ALSO\n.BR posthorn-install (7),\n.BR posthorn-operate (7),\n"
+         ".BR posthorn-concepts (7),\n.BR posthorn-api (7)");
     return 0;
 }
 
