@@ -167,6 +167,8 @@ static const struct route routes[] = {
       .takes_json = true },
     { METHOD_GET, AUTH_ADMIN, "/api/orgs/{org}/tokens", tokens_list,
       .is_long = true },
+    { METHOD_POST, AUTH_ADMIN, "/api/orgs/{org}/tokens/{token}/rotate",
+      tokens_rotate, .takes_json = true },
     { METHOD_DELETE, AUTH_ADMIN, "/api/orgs/{org}/tokens/{token}",
       tokens_revoke, .takes_json = false },
     AKINON_ROUTES(AKINON),

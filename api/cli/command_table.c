@@ -194,9 +194,15 @@ static const struct opt dashboard_options[] = {
 };
 static const struct opt token_options[] = {
     { "org", "NAME", "organization", NULL },
-    { "scopes", "A,B", "what the token allows, separated by commas: ingest, read, "
-      "write", "ingest read write" },
-    { "name", "LABEL", "what the token is for", NULL },
+    { "operator", NULL, "instead of --org: admin tokens, which allow what the one in "
+      "admin.token allows", NULL },
+    { "scopes", "A,B", "create: what the token allows, separated by commas: ingest, read, "
+      "write; admin with --operator", "ingest read write" },
+    { "name", "LABEL", "create: what the token is for", NULL },
+    { "expires", "DURATION", "create, rotate: how long the new token is valid; default: for "
+      "ever, or as long as the one before", NULL },
+    { "overlap", "DURATION", "rotate: how long the old token stays valid: 0s to 30d; "
+      "default: 24h", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
@@ -380,9 +386,11 @@ static const struct command commands[] = {
       "other than this machine need --allow-remote.",
       "posthorn bench --rate 500 --duration 30 --html bench.html",
       { bench_options, at_engine } },
-    { "token", command_token, "create|list|revoke [ID]", 1, 2,
-      "create list revoke", "create, list and revoke tokens of an organization",
-      "A new token is printed on stdout and cannot be shown again.",
+    { "token", command_token, "create|list|rotate|revoke [ID]", 1, 2,
+      "create list rotate revoke", "create, list, replace and revoke tokens",
+      "A new token is printed on stdout and cannot be shown again. rotate makes a new one with "
+      "the name and scopes of the old one, which stays valid for the overlap. With "
+      "--operator they are admin tokens: each has a name, and may expire.",
       "posthorn token create --org acme --scopes ingest --name \"order service\"",
       { token_options, at_engine } },
     { "org", command_org, "list|erase [NAME]", 1, 2, "list erase",

@@ -26,13 +26,19 @@ static struct str token_id(const struct api_request *rq)
     return (struct str){ rq->grant.id, rq->grant.n_id_bytes };
 }
 
+// Whether it is the token in admin.token, which has no id.
+static bool is_file_token(const struct api_request *rq)
+{
+    return rq->grant.is_admin && rq->grant.n_id_bytes == 0;
+}
+
 void audit_put_who(const struct api_request *rq, struct buf *out)
 {
-    if (rq->grant.is_admin) {
+    if (is_file_token(rq)) {
         buf_puts(out, "the admin token");
         return;
     }
-    buf_puts(out, "token ");
+    buf_puts(out, rq->grant.is_admin ? "admin token " : "token ");
     buf_put_str(out, token_id(rq));
     if (rq->grant.n_name_bytes > 0) {
         buf_puts(out, " (");
@@ -44,9 +50,9 @@ void audit_put_who(const struct api_request *rq, struct buf *out)
 static void put_line(const struct api_request *rq, const char *msg,
                      const char *about, const char *fields)
 {
-    bool is_admin = rq->grant.is_admin;
-    struct str name = is_admin ? STR("admin token") : token_name(rq);
-    struct str id = is_admin ? STR("admin") : token_id(rq);
+    bool is_file = is_file_token(rq);
+    struct str name = is_file ? STR("admin token") : token_name(rq);
+    struct str id = is_file ? STR("admin") : token_id(rq);
 
     log_info(msg, "by=%s by_id=%s peer=%s%s%s%s%s", log_quote(name),
              log_quote(id), log_quote(str_of(rq->http->peer)),

@@ -4,7 +4,7 @@
 //   msg="hook changed" by="ci" by_id="5f3a…" peer="127.0.0.1" hook="acme/orders"
 //   of=organization hook_id=3 changed="active" old_active=true new_active=false
 //
-// `by` is the name of the token, `by_id` its id; for the admin token they are "admin
+// `by` is the name of the token, `by_id` its id; for the one in admin.token they are "admin
 // token" and "admin". No line contains a secret: secrets are replaced by a mask,
 // headers appear by their names only, and URLs with masks for what is secret.
 

@@ -121,16 +121,23 @@ bool session_end(struct api_request *rq)
     return was_there;
 }
 
-// Narrows what a token allows. The admin token is then that of one organization.
+// Narrows what a token allows. An admin token is then that of one organization.
 static void narrow(const struct login *login, struct auth_grant *grant)
 {
-    if (!grant->is_admin) {
+    struct auth_grant admin = *grant;
+
+    if (!admin.is_admin) {
         grant->scopes &= login->scopes;
         return;
     }
     auth_grant_set(grant, (struct str){ login->org, login->n_org_bytes },
                    login->scopes, 0);
-    auth_grant_name(grant, STR("admin"), STR("admin token"));
+    if (admin.n_id_bytes > 0) {
+        auth_grant_name(grant, (struct str){ admin.id, admin.n_id_bytes },
+                        (struct str){ admin.name, admin.n_name_bytes });
+    } else {
+        auth_grant_name(grant, STR("admin"), STR("admin token"));
+    }
     memcpy(grant->token_hash, login->token_hash, sizeof(grant->token_hash));
 }
 

@@ -163,14 +163,16 @@ static void put_who(const struct auth_grant *grant, struct json_writer *w)
     if (grant->is_admin) {
         json_put_null(w, "org");
         scopes_print(TOKEN_INGEST | TOKEN_READ | TOKEN_WRITE, w, "scopes");
-        json_put_text(w, "tokenId", "admin");
-        json_put_text(w, "tokenName", "admin token");
     } else {
         json_put_str(w, "org", org);
         scopes_print(grant->scopes, w, "scopes");
-        json_put_str(w, "tokenId", id);
-        json_put_str(w, "tokenName", name);
     }
+    if (grant->is_admin && id.n_bytes == 0) { // the one in admin.token
+        id = STR("admin");
+        name = STR("admin token");
+    }
+    json_put_str(w, "tokenId", id);
+    json_put_str(w, "tokenName", name);
 }
 
 void session_get(struct api_request *rq)

@@ -12,6 +12,7 @@ static const struct {
     { "ingest", TOKEN_INGEST },
     { "read", TOKEN_READ },
     { "write", TOKEN_WRITE },
+    { "admin", TOKEN_ADMIN },
 };
 
 #define N_SCOPES (sizeof(scope_names) / sizeof(scope_names[0]))

@@ -30,6 +30,7 @@ void openapi_get(struct api_request *rq);
 // --- token_routes.c: tokens of an organization ---
 void tokens_create(struct api_request *rq);
 void tokens_list(struct api_request *rq);
+void tokens_rotate(struct api_request *rq);
 void tokens_revoke(struct api_request *rq);
 
 // --- pulumi_account_routes.c: what Pulumi's command line asks first ---

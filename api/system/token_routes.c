@@ -2,7 +2,8 @@
 // token_routes.c — handlers of the routes that make, list and revoke tokens.
 //
 // A token is shown once, in the answer that made it; what is stored is its
-// hash. Only the admin token comes here.
+// hash. The tokens of the operator's organization are admin tokens. Only admin tokens come
+// here.
 
 #include "api/system/handlers.h"
 
@@ -15,6 +16,7 @@
 #include "api/json/scopes_json.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"
+#include "common/config/config_types.h"
 #include "common/encoding/crypto.h"
 #include "common/http/authentication.h"
 #include "common/log/log.h"
@@ -24,8 +26,12 @@
 #define TOKEN_PREFIX "pht_"
 #define TOKEN_RANDOM 32
 #define ID_RANDOM    8
-#define LABEL_MAX    100                   // bytes
-#define SECONDS_MAX  INT64_C(253402300799) // the end of the year 9999
+// How long a token that was replaced goes on being valid.
+#define OVERLAP_MS     (INT64_C(24) * 3600 * 1000)
+#define OVERLAP_MAX_MS (30 * OVERLAP_MS)
+
+#define LABEL_MAX   100                   // bytes
+#define SECONDS_MAX INT64_C(253402300799) // the end of the year 9999
 
 // Reads an organization of either API; Akinon's ids are put in lower case. False: it is
 // invalid; the request has been answered.
@@ -89,6 +95,21 @@ static enum err read_expiry(const struct validation *validation,
     return OK;
 }
 
+static enum err read_scopes(const struct validation *validation,
+                            const struct json_value *body, struct token *t)
+{
+    if (!operator_is_org(t->org)) {
+        return scopes_read(validation, body,
+                           TOKEN_INGEST | TOKEN_READ | TOKEN_WRITE, &t->scopes);
+    }
+    if (scopes_read(validation, body, TOKEN_ADMIN, &t->scopes) == OK)
+        return OK;
+    buf_reset(validation->why);
+    return validation_refuse(validation,
+                             "scopes must be [\"admin\"]: the tokens of the "
+                             "organization " OPERATOR_ORG " are admin tokens");
+}
+
 static enum err read_token(const struct validation *validation,
                            const struct json_value *body, struct token *t)
 {
@@ -96,8 +117,7 @@ static enum err read_token(const struct validation *validation,
 
     if (!json_is(body, JSON_OBJECT))
         return validation_refuse(validation, "the body must be a JSON object");
-    err = scopes_read(validation, body, TOKEN_INGEST | TOKEN_READ | TOKEN_WRITE,
-                      &t->scopes);
+    err = read_scopes(validation, body, t);
     if (err == OK)
         err = member_text(validation, body, "name", &t->name);
     if (err == OK && t->name.n_bytes > LABEL_MAX)
@@ -113,8 +133,7 @@ static bool count_token(void *data, const struct token *t)
 {
     uint64_t *n = data;
 
-    (void)t;
-    ++*n;
+    *n += t->expires_at_ms == 0 || t->expires_at_ms > clock_now_ms();
     return true;
 }
 
@@ -173,6 +192,10 @@ struct token_change {
     struct token token; // its texts lie in the body and the arena
     struct str secret;
     struct json *body; // owned
+    struct str old_id; // rotation: the token that it replaces
+    int64_t overlap_ms;
+    bool has_expiry; // one of its own, not as the old one had it
+    bool is_there;
 };
 
 static void on_change_free(struct api_request *rq)
@@ -192,6 +215,13 @@ static void on_created(struct api_request *rq,
     } else {
         request_fail_store(rq, result->err);
     }
+}
+
+static void give_secret(struct api_request *rq, struct token_change *c)
+{
+    c->secret = random_text(&rq->arena, TOKEN_PREFIX, TOKEN_RANDOM);
+    c->token.id = random_text(&rq->arena, "", ID_RANDOM);
+    crypto_sha256(c->secret, c->token.hash);
 }
 
 static void begin_create(struct api_request *rq)
@@ -215,38 +245,137 @@ static void begin_create(struct api_request *rq)
                   max);
         return;
     }
-    c->secret = random_text(&rq->arena, TOKEN_PREFIX, TOKEN_RANDOM);
-    t->id = random_text(&rq->arena, "", ID_RANDOM);
-    crypto_sha256(c->secret, t->hash);
+    give_secret(rq, c);
     caller = change_caller(rq, on_created);
     token_create(rq->api->tokens, t, &caller);
 }
 
-void tokens_create(struct api_request *rq)
+static struct token_change *change_new(struct api_request *rq)
 {
     struct token_change *c = arena_take(&rq->arena, sizeof(*c));
+
+    memset(c, 0, sizeof(*c));
+    c->token.created_at_ms = clock_now_ms();
+    rq->data = c;
+    rq->on_free = on_change_free;
+    return c;
+}
+
+void tokens_create(struct api_request *rq)
+{
+    struct token_change *c = change_new(rq);
     struct validation validation = { .arena = &rq->arena };
     struct token *t = &c->token;
     struct buf why;
 
-    memset(c, 0, sizeof(*c));
-    t->created_at_ms = clock_now_ms();
-    rq->data = c;
-    rq->on_free = on_change_free;
     if (!read_org(rq, &t->org))
         return;
-    if (operator_is_org(t->org)) {
-        http_fail(rq->http, 400, STR_EMPTY,
-                  "the organization " OPERATOR_ORG " is the operator's and has "
-                  "no tokens: only the admin token reads and writes it");
-        return;
-    }
     if (!request_json(rq, &c->body))
         return;
     buf_init(&why, 0);
     validation.why = &why;
     if (read_token(&validation, json_root(c->body), t) == OK) {
         request_change(rq, begin_create, CHANGE_ALONE);
+    } else {
+        http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&why));
+    }
+    buf_clear(&why);
+}
+
+// --- rotate ---
+
+static enum err read_rotation(const struct validation *validation,
+                              const struct json_value *body,
+                              struct token_change *c)
+{
+    const struct json_value *overlap = member_find(body, "overlap");
+
+    if (!json_is(body, JSON_OBJECT))
+        return validation_refuse(validation, "the body must be a JSON object");
+    c->overlap_ms = OVERLAP_MS;
+    c->has_expiry = member_find(body, "expiresAt") != NULL;
+    if (overlap != NULL &&
+        (!json_is(overlap, JSON_STRING) ||
+         config_read_duration(json_str(overlap), 0, OVERLAP_MAX_MS,
+                              &c->overlap_ms) != OK)) {
+        return validation_refuse(validation,
+                                 "overlap must be a duration of 0s to 30d");
+    }
+    return read_expiry(validation, body, c->token.created_at_ms,
+                       &c->token.expires_at_ms);
+}
+
+// Takes over what the token to be replaced has.
+static bool on_old(void *data, const struct token *old)
+{
+    struct api_request *rq = data;
+    struct token_change *c = rq->data;
+    struct token *t = &c->token;
+
+    if (!str_eq(old->id, c->old_id))
+        return true;
+    c->is_there = true;
+    t->scopes = old->scopes;
+    t->name = arena_copy(&rq->arena, old->name);
+    if (!c->has_expiry && old->expires_at_ms != 0) {
+        t->expires_at_ms =
+            t->created_at_ms + old->expires_at_ms - old->created_at_ms;
+    }
+    return false;
+}
+
+static void on_rotated(struct api_request *rq,
+                       const struct catalog_result *result)
+{
+    const struct token_change *c = rq->data;
+
+    if (result->err == ERR_NOTFOUND) {
+        request_fail_missing(rq, PARAM_TOKEN);
+        return;
+    }
+    if (result->err == OK) {
+        audit(rq, "token replaced",
+              "org=%s token=%s token_id=%s overlap_s=%" PRId64,
+              log_quote(c->token.org), log_quote(c->token.name),
+              log_quote(c->old_id), c->overlap_ms / 1000);
+    }
+    on_created(rq, result);
+}
+
+static void begin_rotate(struct api_request *rq)
+{
+    struct token_change *c = rq->data;
+    struct catalog_caller caller;
+    enum err err = token_list(rq->api->tokens, c->token.org, on_old, rq);
+
+    if (err != OK) {
+        request_fail_store(rq, err);
+        return;
+    }
+    if (!c->is_there) {
+        request_fail_missing(rq, PARAM_TOKEN);
+        return;
+    }
+    give_secret(rq, c);
+    caller = change_caller(rq, on_rotated);
+    token_replace(rq->api->tokens, c->old_id,
+                  c->overlap_ms == 0 ? 0 : clock_now_ms() + c->overlap_ms,
+                  &c->token, &caller);
+}
+
+void tokens_rotate(struct api_request *rq)
+{
+    struct token_change *c = change_new(rq);
+    struct validation validation = { .arena = &rq->arena };
+    struct buf why;
+
+    c->old_id = rq->match.params[PARAM_TOKEN];
+    if (!read_org(rq, &c->token.org) || !request_json(rq, &c->body))
+        return;
+    buf_init(&why, 0);
+    validation.why = &why;
+    if (read_rotation(&validation, json_root(c->body), c) == OK) {
+        request_change(rq, begin_rotate, CHANGE_ALONE);
     } else {
         http_fail(rq->http, 400, STR_EMPTY, "%s", buf_cstr(&why));
     }

@@ -207,6 +207,9 @@ void auth_grant_set(struct auth_grant *grant, struct str org, unsigned scopes,
     if (org.n_bytes > sizeof(grant->org) ||
         (expires_at_ms != 0 && expires_at_ms <= clock_now_ms()))
         return;
+    grant->is_admin = operator_is_org(org) && (scopes & 1U << AUTH_ADMIN) != 0;
+    if (grant->is_admin)
+        return;
     memcpy(grant->org, org.at, org.n_bytes);
     grant->n_org_bytes = org.n_bytes;
     grant->scopes = scopes;

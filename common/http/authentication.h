@@ -4,11 +4,12 @@
 // `Authorization: token T`, `Authorization: Bearer T` and `x-access-token: T` mean
 // the same. A token in the query is refused, since queries end up in logs.
 //
-// The admin token, DATA_DIR/admin.token, may do everything in every organization.
+// The admin token, DATA_DIR/admin.token, may do everything in every organization, and so may
+// the admin tokens that are stored: the tokens of the operator's organization (operator.h).
 // Other tokens belong to one organization and have scopes; they are looked up in
 // their store for each request, so a revoked token stops working at once.
 //
-// Only the admin token may act in the operator's organization (operator.h).
+// Only an admin token may act in the operator's organization.
 //
 // Guessing is slowed down: after 50 refusals, an address gets 10 a second.
 
@@ -28,7 +29,7 @@ enum auth_scope {
     AUTH_INGEST,
     AUTH_READ,
     AUTH_WRITE,
-    AUTH_ADMIN, // for the admin token alone
+    AUTH_ADMIN, // for admin tokens alone
     AUTH_ANY    // any valid token
 };
 
@@ -41,15 +42,17 @@ struct auth_grant { // what a token allows
     unsigned scopes; // bits (1 << auth_scope)
     char org[AUTH_ORG_MAX_BYTES];
     size_t n_org_bytes;
-    char id[AUTH_ID_MAX_BYTES]; // known to people; empty for the admin token
+    char id
+        [AUTH_ID_MAX_BYTES]; // known to people; empty for the one in admin.token
     size_t n_id_bytes;
     char name[AUTH_NAME_MAX_BYTES]; // what it is for; may be empty
     size_t n_name_bytes;
     uint8_t token_hash[SHA256_BYTES]; // of the token, which finds it again
 };
 
-// Sets what a token of an organization allows. An expired token (`expires_at_ms`,
-// UTC epoch; 0: never) allows nothing.
+// Sets what a token of an organization allows: everything, if it is the operator's and
+// `scopes` has AUTH_ADMIN. An expired token (`expires_at_ms`, UTC epoch; 0: never) allows
+// nothing.
 void auth_grant_set(struct auth_grant *grant, struct str org, unsigned scopes,
                     int64_t expires_at_ms);
 

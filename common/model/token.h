@@ -10,8 +10,14 @@
 
 #define TOKEN_HASH_BYTES 32
 
-// Bits; values are on disk.
-enum token_scope { TOKEN_INGEST = 1, TOKEN_READ = 2, TOKEN_WRITE = 4 };
+// Bits; values are on disk. TOKEN_ADMIN has meaning in the operator's organization only
+// (operator.h), whose tokens have it alone: they allow what the admin token allows.
+enum token_scope {
+    TOKEN_INGEST = 1,
+    TOKEN_READ = 2,
+    TOKEN_WRITE = 4,
+    TOKEN_ADMIN = 8
+};
 
 // An API token: grants rights in one organization. Only its hash is stored.
 struct token {

@@ -243,9 +243,18 @@ struct token_store *token_store_of(struct hook_store *hs);
 MUST_CHECK enum err token_store_view(const struct queue_config *config,
                                      struct token_store **out);
 
-// Stores a new token. ERR_EXISTS: there is one with this hash.
+// Stores a new token. ERR_EXISTS: there is one with this hash. Tokens of the organization
+// that expired more than 30 days ago are removed with it.
 void token_create(struct token_store *ts, const struct token *token,
                   const struct catalog_caller *caller);
+
+// Stores a new token in place of the one of this id, in one transaction: the old one expires
+// at `until_ms` (UTC epoch), if it does not before, or is removed at once if that is 0.
+// ERR_NOTFOUND: the organization has no token of this id. ERR_EXISTS: there is one with
+// this hash.
+void token_replace(struct token_store *ts, struct str id, int64_t until_ms,
+                   const struct token *token,
+                   const struct catalog_caller *caller);
 
 // The token is borrowed for the call. Return false to end the scan.
 typedef bool (*token_visit)(void *data, const struct token *token);

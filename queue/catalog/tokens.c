@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/model/akinon_names.h"
@@ -15,6 +16,9 @@
 #include "queue/catalog/orgs.h"
 #include "queue/lmdb/environment.h"
 #include "queue/records/schema.h"
+
+// How long a token that expired is listed.
+#define EXPIRED_KEPT_MS (INT64_C(30) * 24 * 3600 * 1000)
 
 struct token_store {
     struct store *store;
@@ -86,6 +90,8 @@ struct token_write {
     struct catalog_write base;
     struct token_store *ts;
     struct token token;
+    struct str old_id; // token_replace()
+    int64_t until_ms;
 };
 
 static struct token_write *write_new(struct token_store *ts,
@@ -99,33 +105,82 @@ static struct token_write *write_new(struct token_store *ts,
     return w;
 }
 
+static void copy_token(struct token_write *w, const struct token *token)
+{
+    w->token = *token;
+    w->token.id = arena_copy(&w->base.arena, token->id);
+    w->token.org = arena_copy(&w->base.arena, token->org);
+    w->token.name = arena_copy(&w->base.arena, token->name);
+}
+
+// Removes the tokens of an organization that expired long ago: with each that is replaced
+// one more would stay.
+static enum err remove_expired(struct store *s, MDB_txn *txn, struct str org)
+{
+    int64_t before_ms = clock_now_ms() - EXPIRED_KEPT_MS;
+    uint8_t at[TOKEN_HASH_BYTES];
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val val;
+    int rc = mdb_cursor_open(txn, store_db(s, HOOKS_TOKENS), &cursor);
+
+    if (rc != 0)
+        return store_err(s, rc, "list tokens");
+    rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);
+    while (rc == 0) {
+        struct token t;
+
+        if (token_decode(store_place(s, HOOKS_TOKENS, key), str_of_val(key),
+                         str_of_val(val), &t) != OK ||
+            !str_eq(t.org, org) || t.expires_at_ms == 0 ||
+            t.expires_at_ms >= before_ms) {
+            rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+            continue;
+        }
+        memcpy(at, t.hash, sizeof(at));
+        rc = mdb_cursor_del(cursor, 0);
+        key = val_at(at, sizeof(at));
+        if (rc == 0)
+            rc = store_seek(cursor, &key, &val);
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "remove tokens");
+}
+
+static enum err put_token(struct store *s, MDB_txn *txn,
+                          const struct token *token, unsigned flags)
+{
+    uint8_t hash[TOKEN_HASH_BYTES] = { 0 };
+    struct buf record;
+    enum err err;
+
+    memcpy(hash, token->hash, sizeof(hash));
+    buf_init(&record, 0);
+    token_encode(token, &record);
+    err = store_err(s,
+                    store_put(s, txn, HOOKS_TOKENS, val_at(hash, sizeof(hash)),
+                              buf_str(&record), flags),
+                    "put token");
+    buf_clear(&record);
+    return err;
+}
+
 static enum err apply_create(struct catalog_write *base, MDB_txn *txn)
 {
     struct token_write *w = (struct token_write *)base;
     struct store *s = w->ts->store;
     const struct token *token = &w->token;
-    uint8_t hash[TOKEN_HASH_BYTES] = { 0 };
-    MDB_val key = val_at(hash, sizeof(hash));
-    struct buf record;
     uint64_t org_id;
     bool is_leaving = false;
     enum err err = orgs_is_leaving(s, txn, token->org, &is_leaving);
 
     if (err != OK || is_leaving)
         return err == OK ? ERR_BUSY : err;
-    memcpy(hash, token->hash, sizeof(hash));
-    buf_init(&record, 0);
-    token_encode(token, &record);
     // From now on the organization has shares of what organizations share.
     err = orgs_give(s, txn, token_dialect(token->org), token->org, &org_id);
-    if (err == OK) {
-        err = store_err(s,
-                        store_put(s, txn, HOOKS_TOKENS, key, buf_str(&record),
-                                  MDB_NOOVERWRITE),
-                        "put token");
-    }
-    buf_clear(&record);
-    return err;
+    if (err == OK)
+        err = remove_expired(s, txn, token->org);
+    return err == OK ? put_token(s, txn, token, MDB_NOOVERWRITE) : err;
 }
 
 void token_create(struct token_store *ts, const struct token *token,
@@ -133,10 +188,7 @@ void token_create(struct token_store *ts, const struct token *token,
 {
     struct token_write *w = write_new(ts, apply_create, caller);
 
-    w->token = *token;
-    w->token.id = arena_copy(&w->base.arena, token->id);
-    w->token.org = arena_copy(&w->base.arena, token->org);
-    w->token.name = arena_copy(&w->base.arena, token->name);
+    copy_token(w, token);
     catalog_writer_add(ts->writer, &w->base);
 }
 
@@ -218,6 +270,79 @@ static enum err revoke_in(struct store *s, MDB_txn *txn, struct str org,
                         "delete token");
     }
     return err;
+}
+
+// What is known of a token that is to be replaced.
+struct replaced {
+    struct str id;
+    struct token token; // its texts are not kept
+    struct buf record;  // its new record
+    int64_t until_ms;
+    bool is_found;
+};
+
+static bool end_old(void *data, const struct token *token)
+{
+    struct replaced *r = data;
+    struct token t = *token;
+
+    if (!str_eq(t.id, r->id))
+        return true;
+    if (t.expires_at_ms == 0 || t.expires_at_ms > r->until_ms)
+        t.expires_at_ms = r->until_ms;
+    memcpy(r->token.hash, t.hash, sizeof(t.hash));
+    token_encode(&t, &r->record);
+    r->is_found = true;
+    return false;
+}
+
+static enum err find_old(struct store *s, MDB_txn *txn, struct str org,
+                         struct replaced *r)
+{
+    MDB_cursor *cursor;
+    enum err err =
+        store_err(s, mdb_cursor_open(txn, store_db(s, HOOKS_TOKENS), &cursor),
+                  "list tokens");
+
+    if (err != OK)
+        return err;
+    err = list_from(s, cursor, org, end_old, r);
+    mdb_cursor_close(cursor);
+    return err == OK && !r->is_found ? ERR_NOTFOUND : err;
+}
+
+static enum err apply_replace(struct catalog_write *base, MDB_txn *txn)
+{
+    struct token_write *w = (struct token_write *)base;
+    struct store *s = w->ts->store;
+    struct replaced r = { .id = w->old_id, .until_ms = w->until_ms };
+    MDB_val key = val_at(r.token.hash, sizeof(r.token.hash));
+    enum err err;
+
+    buf_init(&r.record, 0);
+    err = find_old(s, txn, w->token.org, &r);
+    if (err == OK && w->until_ms == 0) {
+        err = store_err(s, mdb_del(txn, store_db(s, HOOKS_TOKENS), &key, NULL),
+                        "delete token");
+    } else if (err == OK) {
+        err = store_err(
+            s, store_put(s, txn, HOOKS_TOKENS, key, buf_str(&r.record), 0),
+            "put token");
+    }
+    buf_clear(&r.record);
+    return err == OK ? apply_create(base, txn) : err;
+}
+
+void token_replace(struct token_store *ts, struct str id, int64_t until_ms,
+                   const struct token *token,
+                   const struct catalog_caller *caller)
+{
+    struct token_write *w = write_new(ts, apply_replace, caller);
+
+    copy_token(w, token);
+    w->old_id = arena_copy(&w->base.arena, id);
+    w->until_ms = until_ms;
+    catalog_writer_add(ts->writer, &w->base);
 }
 
 static enum err apply_revoke(struct catalog_write *base, MDB_txn *txn)

@@ -9,7 +9,7 @@ import re
 DOCUMENT = json.loads((pathlib.Path(__file__).resolve().parents[2]
                        / "api/openapi.json").read_text())
 VERBS = ("Cancel", "Create", "Delete", "Discard", "Explain", "Export", "Follow", "Get",
-         "List", "Ping", "Post", "Redeliver", "Replay", "Revoke", "Update")
+         "List", "Ping", "Post", "Redeliver", "Replay", "Revoke", "Rotate", "Update")
 
 
 def operations():

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// token.c — `posthorn token`: makes, lists and revokes tokens.
+// token.c — `posthorn token`: makes, lists, replaces and revokes tokens.
 
 #include <stdio.h>
 #include <string.h>
@@ -8,8 +8,14 @@
 #include "api/cli/core/commands.h"
 #include "api/cli/core/exists.h"
 #include "api/cli/core/terminal.h"
+#include "common/base/clock.h"
+#include "common/config/config_types.h"
 #include "common/encoding/json.h"
 #include "common/encoding/json_writer.h"
+#include "common/model/operator.h"
+
+#define EXPIRES_MIN_MS (INT64_C(60) * 1000)
+#define EXPIRES_MAX_MS (INT64_C(3650) * 24 * 3600 * 1000)
 
 // --- output ---
 
@@ -87,18 +93,54 @@ static int call(const struct args *args, const struct client_call *what,
     return status;
 }
 
-static int create(const struct args *args, struct client_call *what)
+// The organization of the tokens; NULL: none is given.
+static const char *org_of(const struct args *args)
+{
+    return args_has(args, "operator") ? OPERATOR_ORG : args_text(args, "org");
+}
+
+// False: --expires is no duration.
+static bool put_expiry(const struct args *args, struct json_writer *w)
+{
+    const char *text = args_text(args, "expires");
+    int64_t ms;
+
+    if (text == NULL)
+        return true;
+    if (config_read_duration(str_of(text), EXPIRES_MIN_MS, EXPIRES_MAX_MS,
+                             &ms) != OK)
+        return false;
+    json_put_i64(w, "expiresAt", (clock_now_ms() + ms) / 1000);
+    return true;
+}
+
+// Makes a token, or, with an id, one in its place.
+static int create(const struct args *args, bool is_rotation,
+                  struct client_call *what)
 {
     const char *name = args_text(args, "name");
+    const char *overlap = args_text(args, "overlap");
+    bool is_operator = args_has(args, "operator");
     struct buf body;
     struct json_writer w = json_writer(&body);
     int status;
 
     buf_init(&body, 0);
     json_open_object(&w, NULL);
-    client_put_words(args_text(args, "scopes"), "scopes", &w);
+    if (!is_rotation) {
+        client_put_words(is_operator ? "admin" : args_text(args, "scopes"),
+                         "scopes", &w);
+    }
     if (name != NULL)
         json_put_text(&w, "name", name);
+    if (overlap != NULL)
+        json_put_text(&w, "overlap", overlap);
+    if (!put_expiry(args, &w)) {
+        buf_clear(&body);
+        return command_misused(args->command,
+                               "--expires must be a duration of 1m to 3650d, "
+                               "such as 90d");
+    }
     json_close(&w);
     what->method = "POST";
     what->body = buf_str(&body);
@@ -110,12 +152,25 @@ static int create(const struct args *args, struct client_call *what)
 static const char *fault_of(const struct args *args)
 {
     const char *verb = args->operands[0];
-    size_t n_wanted = strcmp(verb, "revoke") == 0 ? 2 : 1;
+    bool is_rotation = strcmp(verb, "rotate") == 0;
+    bool is_create = strcmp(verb, "create") == 0;
+    size_t n_wanted = is_rotation || strcmp(verb, "revoke") == 0 ? 2 : 1;
 
-    if (args_text(args, "org") == NULL)
-        return "--org is missing";
-    if (strcmp(verb, "create") == 0 && args_text(args, "scopes") == NULL)
+    if (org_of(args) == NULL)
+        return "--org is missing, or --operator for admin tokens";
+    if (args_has(args, "operator") && args_text(args, "org") != NULL)
+        return "--org and --operator exclude each other";
+    if (args_has(args, "operator") && args_text(args, "scopes") != NULL)
+        return "--operator has no --scopes: these tokens allow everything";
+    if (is_create && !args_has(args, "operator") &&
+        args_text(args, "scopes") == NULL)
         return "--scopes is missing";
+    if (!is_create && args_text(args, "name") != NULL)
+        return "--name is for create";
+    if (!is_rotation && args_text(args, "overlap") != NULL)
+        return "--overlap is for rotate";
+    if (!is_create && !is_rotation && args_text(args, "expires") != NULL)
+        return "--expires is for create and rotate";
     if (args->n_operands < n_wanted)
         return "the token's id is missing";
     return args->n_operands > n_wanted ? "there are too many arguments" : NULL;
@@ -131,17 +186,20 @@ int command_token(const struct args *args)
 
     if (fault != NULL)
         return command_misused(args->command, "%s", fault);
-    if (strcmp(verb, "create") != 0 && !exists_org(args))
+    if (strcmp(verb, "create") != 0 && args_text(args, "org") != NULL &&
+        !exists_org(args))
         return EXIT_FAILED;
     buf_init(&path, 0);
     buf_puts(&path, "/api/orgs");
-    client_put_segment(&path, args_text(args, "org"));
+    client_put_segment(&path, org_of(args));
     buf_puts(&path, "/tokens");
-    if (strcmp(verb, "revoke") == 0)
+    if (args->n_operands > 1)
         client_put_segment(&path, args->operands[1]);
+    if (strcmp(verb, "rotate") == 0)
+        buf_puts(&path, "/rotate");
     what.path = buf_cstr(&path);
-    if (strcmp(verb, "create") == 0) {
-        status = create(args, &what);
+    if (strcmp(verb, "create") == 0 || strcmp(verb, "rotate") == 0) {
+        status = create(args, strcmp(verb, "rotate") == 0, &what);
     } else if (strcmp(verb, "list") == 0) {
         status = call(args, &what, print_list);
     } else {
