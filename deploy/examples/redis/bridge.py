@@ -16,6 +16,7 @@ may read one stream; each needs a --name of its own, which it keeps after a rest
 import argparse
 import json
 import os
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -63,8 +64,10 @@ def post(options, events):
             if fault.code not in (401, 403, 409, 429) and fault.code < 500:
                 return fault.code, fault.read().decode(errors="replace")
             wait_s = int(fault.headers.get("Retry-After", wait_s))
-        except OSError:
-            pass
+            why = f"{fault.code} {fault.read().decode(errors='replace')}"
+        except OSError as fault:
+            why = str(fault)
+        print(f"bridge: again in {wait_s} s: {why}", file=sys.stderr, flush=True)
         time.sleep(wait_s)
 
 
