@@ -82,8 +82,9 @@ class Service(Engine):
         if verb == "reload":
             n = self.log().count("settings reloaded")
             self.process.send_signal(1)
-            while self.log().count("settings reloaded") == n:
-                assert self.is_running()
+            wait_for(lambda: self.log().count("settings reloaded") > n, "it has reloaded")
+            # The roles are told, and the API knows the token of the file a moment later.
+            wait_for(lambda: self.api("GET", "/api/orgs").status == 200, "the API has, too")
         return verb
 
     def close(self):
@@ -105,7 +106,7 @@ class Service(Engine):
         """Commands that are pasted one block after the other into one shell."""
         done = subprocess.run(
             ["bash", "-eu", "-o", "pipefail", "-c", self.here("\n".join(scripts))],
-            capture_output=True, text=True, timeout=100, cwd=self.directory,
+            capture_output=True, text=True, timeout=240, cwd=self.directory,
             env={**os.environ, "PATH": f"{self.tools}:{os.environ['PATH']}",
                  "POSTHORN_DATA_DIR": str(self.data_dir)})
         assert done.returncode == 0, f"{done.stdout}{done.stderr}{self.log()[-3000:]}"
