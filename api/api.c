@@ -22,6 +22,7 @@
 #include "api/deliveries/handlers.h"
 #include "api/hooks/hook_counts.h"
 #include "api/hooks/hook_disable.h"
+#include "api/hooks/org_signing.h"
 #include "api/hooks/secret_expiry.h"
 #include "api/routes.h"
 #include "api/system/handlers.h"
@@ -341,6 +342,7 @@ static void on_second(void *data)
     queue_trim_memory();
     dispatcher_client_on_second(api);
     expire_on_second(api);
+    org_signing_on_second(api);
     erasing_on_second(api);
     dashboard_keep(api->dashboard, api->config->data_dir);
     http_note_figures(api->server, &api->noted);
@@ -446,6 +448,7 @@ int api_role(unsigned index)
         api->own_name[0] = '\0';
     api->dashboard = dashboard_new(api->config);
     expire_init(api);
+    org_signing_init(api);
     open_storage(api);
     erasing_init(api);
     tail_init(api);

@@ -38,6 +38,17 @@
     { METHOD_DELETE, AUTH_WRITE, at "/replays/{replay}", replays_cancel,       \
       __VA_ARGS__ }
 
+// The public keys of a hook or an organization, for receivers.
+#define JWKS_ROUTE(at, handler, ...)                                           \
+    { METHOD_GET, AUTH_ANY, at "/.well-known/jwks.json", handler,              \
+      .is_public = true, .is_for_erased = true, __VA_ARGS__ }
+#define SIGNING_ROUTES(at, ...)                                                \
+    { METHOD_GET, AUTH_READ, at "/signing-keys", signing_keys_list,            \
+      __VA_ARGS__ },                                                           \
+    { METHOD_POST, AUTH_WRITE, at "/signing-keys", signing_keys_create,        \
+      .takes_json = true, __VA_ARGS__ },                                       \
+    JWKS_ROUTE(at, jwks_get_org, __VA_ARGS__)
+
 // The routes of one level of hooks.
 #define HOOK_ROUTES(at)                                                        \
     { METHOD_GET, AUTH_READ, at, hooks_list, .is_long = true },                \
@@ -56,6 +67,7 @@
     { METHOD_POST, AUTH_WRITE, at "/{hook}/deliveries/{event}/redeliver",      \
       on_demand_redeliver, .is_long = true },                                     \
     ATTEMPT_ROUTES(at "/{hook}", .is_akinon = false),                          \
+    JWKS_ROUTE(at "/{hook}", jwks_get_hook, .is_akinon = false),               \
     OWN_ROUTES(at "/{hook}", .is_akinon = false)
 
 // Akinon's paths, with and without the version in front.
@@ -78,6 +90,7 @@
       .is_long = true, .is_akinon = true },                                    \
     { METHOD_GET, AUTH_READ, at "/events/{event}", explain_stored,             \
       .is_long = true, .is_akinon = true },                                    \
+    SIGNING_ROUTES(at, .is_akinon = true),                                     \
     OWN_ROUTES(at, .is_akinon = true)
 #define AKINON_ROUTES(at)                                                      \
     { METHOD_GET, AUTH_READ, at, hooks_list, .is_long = true,                  \
@@ -98,6 +111,7 @@
     { METHOD_POST, AUTH_WRITE, at "/{hook}/deliveries/{event}/redeliver",      \
       on_demand_redeliver, .is_long = true, .is_akinon = true },                                   \
     ATTEMPT_ROUTES(at "/{hook}", .is_akinon = true),                           \
+    JWKS_ROUTE(at "/{hook}", jwks_get_hook, .is_akinon = true),                \
     OWN_ROUTES(at "/{hook}", .is_akinon = true)
 
 static const struct route routes[] = {
@@ -106,6 +120,7 @@ static const struct route routes[] = {
     HOOK_ROUTES("/api/esc/environments/{org}/{project}/{env}/hooks"),
     HOOK_ROUTES("/api/preview/environments/{org}/{env}/hooks"), // deprecated
     OWN_ROUTES("/api/orgs/{org}", .is_akinon = false),
+    SIGNING_ROUTES("/api/orgs/{org}", .is_akinon = false),
     { METHOD_GET, AUTH_ADMIN, "/api/status", status_get_engine,
       .takes_json = false },
     { METHOD_GET, AUTH_ADMIN, "/api/config", config_get, .is_long = true },

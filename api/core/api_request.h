@@ -35,6 +35,7 @@ struct link { // to a dispatcher
 
 struct erasing;
 struct expiries;
+struct org_signing;
 struct hook_dialect;
 struct dashboard;
 struct discarding; // a discard of dead letters in progress
@@ -67,8 +68,9 @@ struct api {
     uint64_t n_asked;
     struct erasing *erasing;   // organizations that are erased (api/tenants)
     struct expiries *expiries; // when replaced secrets are removed
-    struct list discards;      // at most one for each organization
-    struct list tails;         // clients that follow deliveries
+    struct org_signing *org_signing; // when replaced keys of organizations are
+    struct list discards;            // at most one for each organization
+    struct list tails;               // clients that follow deliveries
     uv_timer_t tail_timer;
     struct list working;  // requests that work in turns; turns.c
     struct list changes;  // requests that wait to change something; changes.c

@@ -291,10 +291,12 @@ static void add_hidden(struct changes *ch, const char *key,
 static void add_all(struct changes *ch)
 {
     static const char *const members[] = {
-        "displayName", "payloadUrl",    "active",  "paused",        "format",
-        "filters",     "groups",        "headers", "secretHeaders", "ordered",
-        "orderKey",    "retrySchedule", "timeout", "maxInFlight",   "rateLimit",
-        "disabled",    "headerCase",    "pattern", "traceContext",
+        "displayName",   "payloadUrl",  "active",       "paused",
+        "format",        "filters",     "groups",       "headers",
+        "secretHeaders", "ordered",     "orderKey",     "retrySchedule",
+        "timeout",       "maxInFlight", "rateLimit",    "disabled",
+        "headerCase",    "pattern",     "traceContext", "signingKey",
+        "publicKey",
     };
 
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)

@@ -19,4 +19,11 @@ void hooks_get(struct api_request *rq);
 void hooks_update(struct api_request *rq);
 void hooks_delete(struct api_request *rq);
 
+// --- signing_key_routes.c: the keys of an organization that sign as v1a; public keys of
+// an organization and of a hook ---
+void signing_keys_list(struct api_request *rq);
+void signing_keys_create(struct api_request *rq);
+void jwks_get_org(struct api_request *rq);
+void jwks_get_hook(struct api_request *rq);
+
 #endif

@@ -13,12 +13,14 @@
 #include "api/core/audit.h"
 #include "api/hooks/hook_counts.h"
 #include "api/hooks/hook_judgement.h"
+#include "api/hooks/org_signing.h"
 #include "api/hooks/secret_expiry.h"
 #include "api/hooks/secret_usage.h"
 #include "api/json/pulumi_hook_json.h"
 #include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/encoding/crypto.h"
+#include "common/log/log.h"
 #include "queue/queue.h"
 
 #define NAME_TRIES    8 // attempts to generate a name that is not taken
@@ -37,6 +39,7 @@ struct hook_change {
     unsigned n_tries;  // writes so far
     uint64_t org_id;   // of the scope's organization; 0: it has no number yet
     struct hook_counts counts;
+    void (*again)(struct api_request *rq); // after the organization has a key
 };
 
 static void on_free(struct api_request *rq)
@@ -251,6 +254,7 @@ static void judge_new(struct api_request *rq)
 }
 
 static void write_new(struct api_request *rq);
+static void begin_create(struct api_request *rq);
 
 static void on_created(struct api_request *rq,
                        const struct catalog_result *result)
@@ -273,6 +277,50 @@ static void on_created(struct api_request *rq,
     }
 }
 
+// Goes on with a change of a hook, once its organization has a key that was missing.
+static void on_key_made(struct api_request *rq,
+                        const struct catalog_result *result)
+{
+    struct hook_change *c = rq->data;
+
+    if (result->err == OK)
+        audit(rq, "signing key created", "org=%s", log_quote(c->scope.org));
+    if (result->err == OK || result->err == ERR_CONFLICT) { // another made it
+        request_change(rq, c->again, CHANGE_ALONE);
+    } else {
+        request_fail_store(rq, result->err);
+    }
+}
+
+// A hook that signs with its organization's key needs one. False: there is none, and it is
+// made first, after which `again` runs; or the request has been answered.
+static bool has_org_key(struct api_request *rq, const struct hook *hook,
+                        uint64_t org_no, void (*again)(struct api_request *rq))
+{
+    struct hook_change *c = rq->data;
+    struct signing_keys keys;
+    struct catalog_caller caller;
+    uint64_t revision;
+    enum err err;
+
+    if (hook->signing != SIGNING_ORGANIZATION || c->is_dry)
+        return true;
+    err = org_signing_get(rq->api, org_no, &rq->arena, &keys, &revision);
+    crypto_wipe(&keys, sizeof(keys));
+    if (err == OK)
+        return true;
+    if (err != ERR_NOTFOUND) {
+        request_fail_store(rq, err);
+        return false;
+    }
+    c->again = again;
+    if (c->scope.org.n_bytes == 0) // a new hook
+        c->scope = c->hook.scope;
+    caller = change_caller(rq, on_key_made);
+    org_signing_make(rq->api, &c->scope, &caller);
+    return false;
+}
+
 // Stores the new hook under its name, or, if it has none, under a generated one.
 static void write_new(struct api_request *rq)
 {
@@ -290,7 +338,8 @@ static void begin_create(struct api_request *rq)
     struct hook_change *c = rq->data;
     enum err err;
 
-    if (!request_org_no(rq, &c->hook.scope, &c->org_id))
+    if (!request_org_no(rq, &c->hook.scope, &c->org_id) ||
+        !has_org_key(rq, &c->hook, c->org_id, begin_create))
         return;
     if (!hook_counts_begin(rq, &c->counts, c->org_id, NULL, &c->hook))
         return;
@@ -380,6 +429,8 @@ static void write_merged(struct api_request *rq)
         return;
     }
     buf_clear(&why);
+    if (!has_org_key(rq, &hook, hook.org_id, begin_update))
+        return;
     if (!hook_counts_begin(rq, &c->counts, c->old->org_id, c->old, &hook))
         return;
     hook.updated_at_ms = clock_now_ms();

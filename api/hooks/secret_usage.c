@@ -73,9 +73,10 @@ void secret_usage_put(const struct api *api, const struct hook *hook,
     struct shard_view *shard =
         api->shards[queue_shard_of(hook->no, api->n_shards)];
     struct usage u = { .n_taken = 0 };
+    int64_t until_ms;
     enum err err;
 
-    if (hook->n_old == 0 || hook->secret_at_ms == 0)
+    if (hook_count_old(hook, false, &until_ms) == 0 || hook->secret_at_ms == 0)
         return;
     err = count(shard, hook, &u);
     if (err != OK) {

@@ -167,7 +167,7 @@ static void print(const struct hook_showing *to, const struct hook *hook,
     put_time(w, "createdAt", hook->created_at_ms);
     put_time(w, "updatedAt", hook->updated_at_ms);
     headers_print_marks(hook, w);
-    policy_print(hook, w);
+    policy_print(to, hook, w);
 }
 
 // Appends a slug (^[a-z0-9-]{2,100}$) made from the name's characters where possible.

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/json/pattern_json.h"
+#include "api/json/signing_json.h"
 #include "common/base/clock.h"
 #include "common/config/config_types.h"
 #include "common/encoding/crypto.h"
@@ -421,6 +422,8 @@ enum err policy_merge(const struct validation *validation,
         err = merge_certificate(validation, body, hook);
     if (err == OK)
         err = pattern_merge(validation, body, hook);
+    if (err == OK)
+        err = signing_merge(validation, body, hook);
     return err;
 }
 
@@ -460,7 +463,8 @@ static void print_rate(const struct hook_policy *p, struct json_writer *w)
     json_close(w);
 }
 
-void policy_print(const struct hook *hook, struct json_writer *w)
+void policy_print(const struct hook_showing *to, const struct hook *hook,
+                  struct json_writer *w)
 {
     const struct hook_policy *p = &hook->policy;
 
@@ -486,6 +490,7 @@ void policy_print(const struct hook *hook, struct json_writer *w)
     if (hook->client_cert.n_bytes > 0)
         json_put_bool(w, "hasClientCertificate", true);
     pattern_print(hook, w);
+    signing_print(to, hook, w);
     if (hook->disabled != HOOK_NOT_DISABLED)
         print_disabled(hook, w);
 }

@@ -28,6 +28,7 @@ MUST_CHECK enum err policy_merge(const struct validation *validation,
 
 // Puts the members that differ from the settings into the open object. The client's key
 // is never shown; of the certificate only that there is one.
-void policy_print(const struct hook *hook, struct json_writer *w);
+void policy_print(const struct hook_showing *to, const struct hook *hook,
+                  struct json_writer *w);
 
 #endif

@@ -550,7 +550,7 @@ void hook_print(const struct hook_showing *to, const struct hook *hook,
         headers_print(hook, to->is_masked, w);
         headers_print_marks(hook, w);
     }
-    policy_print(hook, w);
+    policy_print(to, hook, w);
 }
 
 // --- the dialect ---

@@ -107,36 +107,69 @@ enum err secret_read_new(const struct validation *validation,
     return err == OK ? check_secret(validation, hook->secret) : err;
 }
 
-// Replaces the secret. The list of replaced secrets that still sign has the newest
-// first.
-static enum err replace(const struct validation *validation, struct str secret,
-                        struct hook *hook)
+static bool are_one(const struct old_secret *a, const struct old_secret *b)
+{
+    return a->kind == b->kind && str_eq(a->secret, b->secret);
+}
+
+// The list of what was replaced and still signs has the newest first.
+enum err secret_replace(const struct validation *validation, const char *member,
+                        const struct old_secret *replaced,
+                        const struct old_secret *now, struct hook *hook)
 {
     struct old_secret *old =
         arena_take(validation->arena, OLD_SECRETS_MAX * sizeof(*old));
     size_t n = 0;
 
-    if (hook->secret.n_bytes > 0 && validation->secret_overlap_ms > 0) {
-        old[n++] = (struct old_secret){
-            hook->secret, validation->now_ms + validation->secret_overlap_ms
-        };
+    if (replaced != NULL && validation->secret_overlap_ms > 0) {
+        old[n] = *replaced;
+        old[n++].until_ms = validation->now_ms + validation->secret_overlap_ms;
     }
     for (size_t i = 0; i < hook->n_old; i++) {
         if (hook->old[i].until_ms <= validation->now_ms ||
-            str_eq(hook->old[i].secret, secret))
+            are_one(&hook->old[i], now))
             continue;
         if (n == OLD_SECRETS_MAX) {
             buf_printf(validation->why,
-                       "secret: %d secrets of this webhook sign already, which "
+                       "%s: %d secrets of this webhook sign already, which "
                        "is the most there may be; wait until the time of one "
                        "is over, or send endSecretOverlap: true",
-                       OLD_SECRETS_MAX + 1);
+                       member, OLD_SECRETS_MAX + 1);
             return ERR_FULL;
         }
         old[n++] = hook->old[i];
     }
     hook->old = old;
     hook->n_old = n;
+    return OK;
+}
+
+void secret_drop_old(const struct validation *validation, bool are_keys,
+                     struct hook *hook)
+{
+    struct old_secret *left =
+        arena_take(validation->arena, OLD_SECRETS_MAX * sizeof(*left));
+    size_t n = 0;
+
+    for (size_t i = 0; i < hook->n_old; i++) {
+        if ((hook->old[i].kind != OLD_SECRET) != are_keys)
+            left[n++] = hook->old[i];
+    }
+    hook->old = left;
+    hook->n_old = n;
+}
+
+static enum err replace(const struct validation *validation, struct str secret,
+                        struct hook *hook)
+{
+    const struct old_secret replaced = { .secret = hook->secret };
+    const struct old_secret now = { .secret = secret };
+    enum err err =
+        secret_replace(validation, "secret",
+                       hook->secret.n_bytes > 0 ? &replaced : NULL, &now, hook);
+
+    if (err != OK)
+        return err;
     hook->secret = secret;
     hook->secret_at_ms = validation->now_ms;
     return OK;
@@ -153,7 +186,7 @@ static enum err merge(const struct validation *validation,
     if (str_is(secret, HOOK_REMOVE_SECRET)) {
         hook->secret = STR_EMPTY;
         hook->secret_at_ms = 0;
-        hook->n_old = 0;
+        secret_drop_old(validation, false, hook);
         return OK;
     }
     err = check_secret(validation, secret);
@@ -193,14 +226,13 @@ static void put_ciphertext(const uint8_t *key, const struct hook *hook,
 
 static void put_overlap(const struct hook *hook, struct json_writer *w)
 {
-    int64_t until_ms = 0;
+    int64_t until_ms;
+    size_t n = hook_count_old(hook, false, &until_ms);
 
-    for (size_t i = 0; i < hook->n_old; i++) {
-        if (hook->old[i].until_ms > until_ms)
-            until_ms = hook->old[i].until_ms;
-    }
+    if (n == 0)
+        return;
     json_open_object(w, "secretOverlap");
-    json_put_u64(w, "secrets", hook->n_old + (hook->secret.n_bytes > 0));
+    json_put_u64(w, "secrets", n + (hook->secret.n_bytes > 0));
     clock_put_rfc3339(json_open_text(w, "until"), until_ms);
     json_close_text(w);
     json_close(w);
@@ -217,6 +249,5 @@ void secret_print(const struct hook_showing *to, const struct hook *hook,
     if (has_secret)
         put_ciphertext(to->ciphertext_key, hook, code);
     json_close_text(w);
-    if (hook->n_old > 0)
-        put_overlap(hook, w);
+    put_overlap(hook, w);
 }

@@ -58,6 +58,34 @@ const char *hook_disabled_name(enum hook_disabled disabled)
     return "";
 }
 
+const char *hook_signing_name(enum hook_signing signing)
+{
+    switch (signing) {
+    case SIGNING_NONE:
+        break;
+    case SIGNING_OWN:
+        return "own";
+    case SIGNING_ORGANIZATION:
+        return "organization";
+    }
+    return "none";
+}
+
+size_t hook_count_old(const struct hook *h, bool are_keys, int64_t *until_ms)
+{
+    size_t n = 0;
+
+    *until_ms = 0;
+    for (size_t i = 0; i < h->n_old; i++) {
+        if ((h->old[i].kind != OLD_SECRET) != are_keys)
+            continue;
+        n++;
+        if (h->old[i].until_ms > *until_ms)
+            *until_ms = h->old[i].until_ms;
+    }
+    return n;
+}
+
 // --- a copy in one piece ---
 
 static struct str copy_str(struct str s, char **to)
@@ -90,7 +118,7 @@ static struct str *copy_list(const struct str *list, size_t n,
     return copy;
 }
 
-#define HOOK_TEXTS 13
+#define HOOK_TEXTS 14
 
 // All but the lists.
 static void texts_of(struct hook *h, struct str *texts[HOOK_TEXTS])
@@ -102,7 +130,7 @@ static void texts_of(struct hook *h, struct str *texts[HOOK_TEXTS])
         &h->secret,           &h->client_cert,
         &h->client_key,       &h->policy.retry_schedule,
         &h->policy.order_key, &h->filter_order,
-        &h->pattern,
+        &h->pattern,          &h->sign_key,
     };
 
     memcpy(texts, all, sizeof(all));
@@ -154,6 +182,7 @@ void hook_free(struct hook *h)
         return;
     wipe_str(h->secret);
     wipe_str(h->client_key);
+    wipe_str(h->sign_key);
     for (size_t i = 0; i < h->n_old; i++)
         wipe_str(h->old[i].secret);
     for (size_t i = 0; i + 1 < h->n_headers; i += 2)

@@ -70,13 +70,30 @@ enum hook_disabled {
     HOOK_FAILING = 2 // nothing succeeded for too long
 };
 
-// A request is signed with at most ten secrets: the current one and these.
+// What signs a hook's requests as v1a, besides the secret, which signs them as v1. Values
+// are on disk.
+enum hook_signing {
+    SIGNING_NONE = 0,
+    SIGNING_OWN = 1,         // the hook's own key
+    SIGNING_ORGANIZATION = 2 // the keys of its organization
+};
+
+// A request is signed with at most nine of these besides the current ones.
 #define OLD_SECRETS_MAX 9
 
-// A secret that was replaced and signs in addition to the new one for a while.
+// Values are on disk.
+enum old_secret_kind {
+    OLD_SECRET = 0,
+    OLD_SIGNING_KEY = 1,
+    OLD_ORGANIZATION = 2 // the keys of the organization; the text is empty
+};
+
+// A secret or a signing key that was replaced and signs in addition to the new one for a
+// while.
 struct old_secret {
-    struct str secret;
-    int64_t until_ms; // UTC epoch
+    struct str secret; // a signing key is of SIGNING_PAIR_BYTES (signing_key.h)
+    int64_t until_ms;  // UTC epoch
+    enum old_secret_kind kind;
 };
 
 struct hook {
@@ -109,8 +126,10 @@ struct hook {
                         // whatever its name
     struct hook_policy policy;
     struct str secret;      // HMAC key; empty: none
-    struct old_secret *old; // earlier secrets, the newest first
+    struct old_secret *old; // earlier secrets and keys, the newest first
     size_t n_old;           // at most OLD_SECRETS_MAX
+    enum hook_signing signing;
+    struct str sign_key;    // SIGNING_OWN: a pair of keys; else empty
     int64_t secret_at_ms;   // UTC epoch: when the secret was set; 0: not known
     struct str client_cert; // PEM, for receivers that want one; or empty
     struct str client_key;  // PEM, of client_cert
@@ -128,6 +147,13 @@ struct hook {
 // A copy in one allocation; the caller frees it with hook_free().
 struct hook *hook_copy(const struct hook *h);
 void hook_free(struct hook *h); // wipes the secrets; NULL is fine
+
+// How many of its replaced secrets, or of its replaced signing keys, the hook has; until
+// when (UTC epoch) the last of them signs, 0 if there is none.
+size_t hook_count_old(const struct hook *h, bool are_keys, int64_t *until_ms);
+
+// "none", "own" or "organization"; a static string.
+const char *hook_signing_name(enum hook_signing signing);
 
 // "organization", "stack", "environment" or "project"; a static string.
 const char *hook_level_name(enum hook_level level);

@@ -14,6 +14,7 @@
 #include "common/model/request_header.h"
 #include "common/model/trace.h"
 #include "engine/delivery/signature.h"
+#include "engine/delivery/signers.h"
 
 #define FIXED_HEADERS_MAX 10 // headers that are put before the custom ones
 
@@ -25,26 +26,49 @@ static void put_header(struct buf *out, const char *name, struct str value)
     buf_putc(out, '\0');
 }
 
-static void put_signatures(const struct hook *hook, struct str id,
-                           struct str body, int64_t at_ms, struct buf *out)
+// Appends the signatures as v1: of the present secret, and of replaced ones whose time is
+// not over. Standard Webhooks: any of the signatures may match.
+static void put_v1(const struct hook *hook, const struct signed_parts *parts,
+                   int64_t at_ms, struct buf *out)
 {
-    int64_t timestamp_s = at_ms / 1000;
-
-    buf_puts(out, "Pulumi-Webhook-Signature: ");
-    sign_pulumi(hook->secret, body, out);
-    buf_putc(out, '\0');
-    put_header(out, "webhook-id", id);
-    buf_puts(out, "webhook-signature: ");
-    sign_standard(hook->secret, id, timestamp_s, body, out);
+    sign_standard(hook->secret, parts->id, parts->timestamp_s, parts->body,
+                  out);
     for (size_t i = 0; i < hook->n_old; i++) {
-        if (at_ms >= hook->old[i].until_ms)
+        if (hook->old[i].kind != OLD_SECRET || at_ms >= hook->old[i].until_ms)
             continue;
-        buf_putc(out, ' '); // Standard Webhooks: any signature may match
-        sign_standard(hook->old[i].secret, id, timestamp_s, body, out);
+        buf_putc(out, ' ');
+        sign_standard(hook->old[i].secret, parts->id, parts->timestamp_s,
+                      parts->body, out);
     }
-    buf_putc(out, '\0');
+}
+
+static void put_signatures(const struct hook *hook, struct str id,
+                           struct str body, struct request_of of,
+                           struct buf *out)
+{
+    const struct signed_parts parts = { id, of.at_ms / 1000, body };
+    size_t line, start;
+
+    if (hook->secret.n_bytes > 0) {
+        buf_puts(out, "Pulumi-Webhook-Signature: ");
+        sign_pulumi(hook->secret, body, out);
+        buf_putc(out, '\0');
+    }
+    put_header(out, "webhook-id", id);
+    line = out->n_bytes;
+    buf_puts(out, "webhook-signature: ");
+    start = out->n_bytes;
+    if (hook->secret.n_bytes > 0)
+        put_v1(hook, &parts, of.at_ms, out);
+    if (hook->signing != SIGNING_NONE && of.signers != NULL)
+        signers_put(of.signers, hook, of.at_ms, &parts, start, out);
+    if (out->n_bytes > start) {
+        buf_putc(out, '\0');
+    } else {
+        out->n_bytes = line; // the organization's keys cannot be read
+    }
     buf_puts(out, "webhook-timestamp: ");
-    buf_put_i64(out, timestamp_s);
+    buf_put_i64(out, parts.timestamp_s);
     buf_putc(out, '\0');
 }
 
@@ -171,8 +195,8 @@ void request_headers(const struct hook *hook, const struct event *event,
     } else {
         put_pulumi(hook, event, str_of(id), out);
     }
-    if (hook->secret.n_bytes > 0)
-        put_signatures(hook, str_of(id), body, of.at_ms, out);
+    if (hook->secret.n_bytes > 0 || hook->signing != SIGNING_NONE)
+        put_signatures(hook, str_of(id), body, of, out);
     if (hook->trace_context)
         put_trace(hook, event, of, out);
     if (hook->n_headers > 0)

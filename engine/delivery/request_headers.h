@@ -11,12 +11,15 @@
 #include "common/base/str.h"
 #include "queue/queue.h"
 
+struct signers;
+
 // Which attempt the request is of.
 struct request_of {
     int64_t at_ms;           // UTC epoch
     int64_t n;               // of the delivery, counted from 1
     unsigned sample_percent; // as trace_of_event() has it
     bool has_span;           // the attempt has one, if its trace is sampled
+    struct signers *signers; // sign as v1a; NULL: nothing is signed so
 };
 
 // Appends the request headers that are recorded in the history, sorted by

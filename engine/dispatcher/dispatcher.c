@@ -23,6 +23,7 @@
 #include "common/process/role_kind.h"
 #include "engine/delivery/match.h"
 #include "engine/delivery/request_body.h"
+#include "engine/delivery/signers.h"
 #include "engine/dispatcher/api_link.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/census.h"
@@ -420,6 +421,7 @@ int dispatcher_role(unsigned index)
     open_queue(d);
     log_suspects();
     d->renderer = renderer_new(d->config);
+    d->signers = signers_new();
     core_init(d);
     aside_init(d);
     commit_init(d);

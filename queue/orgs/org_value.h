@@ -14,7 +14,8 @@
 enum org_value_use {
     ORG_RETENTION = 1,  // how long its history and its payloads are kept
     ORG_EVENT_KIND = 2, // an entry of its catalogue of kinds; named by the kind
-    ORG_SIGNING_KEY = 3 // signs its requests; named by the key's id; sealed
+    ORG_SIGNING_KEY =
+        3 // the keys that sign its requests (signing_key.h); sealed
 };
 #define ORG_VALUE_USES 4 // behind the last one
 

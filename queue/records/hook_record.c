@@ -12,6 +12,7 @@
 #include "common/base/mem.h"
 #include "common/encoding/crypto.h"
 #include "common/files/keyring.h"
+#include "common/model/signing_key.h"
 #include "queue/records/schema.h"
 
 #define CONTEXT_BYTES 12
@@ -74,6 +75,7 @@ static const struct member hook_tail[] = {
     MEMBER_SINCE(struct hook, secret_at_ms, 7),
     MEMBER_SINCE(struct hook, pattern, 8),
     MEMBER_SINCE(struct hook, trace_context, 9),
+    MEMBER_WITH(struct hook, signing, 9, SIGNING_ORGANIZATION),
 };
 
 // The names of the headers are in the record unsealed.
@@ -96,6 +98,9 @@ static void pack_plain(struct buf *plain, const struct hook *h)
     pack_array(plain, (uint32_t)(h->n_headers / 2));
     for (size_t i = 0; i + 1 < h->n_headers; i += 2)
         pack_str(plain, h->headers[i + 1]);
+    pack_str(plain, h->sign_key);
+    for (size_t i = 0; i < h->n_old; i++)
+        pack_u64(plain, h->old[i].kind);
 }
 
 static void pack_sealed(struct buf *out, const struct hook *h,
@@ -107,7 +112,8 @@ static void pack_sealed(struct buf *out, const struct hook *h,
 
     buf_init(&plain, 0);
     buf_init(&sealed, 0);
-    if (h->secret.n_bytes + h->client_key.n_bytes + h->n_old + h->n_headers >
+    if (h->secret.n_bytes + h->client_key.n_bytes + h->n_old + h->n_headers +
+            h->sign_key.n_bytes >
         0) {
         assert(keys != NULL); // the stores that write have them
         pack_plain(&plain, h);
@@ -175,12 +181,27 @@ static void unpack_headers(struct unpack *u, uint8_t version, struct hook *out)
 static void unpack_plain_3(struct unpack *u, int64_t until_ms, struct hook *out)
 {
     out->secret = unpack_str(u);
-    out->old[0] = (struct old_secret){ unpack_str(u), until_ms };
+    out->old[0] = (struct old_secret){ unpack_str(u), until_ms, OLD_SECRET };
     out->n_old = out->old[0].secret.n_bytes > 0;
     out->client_key = unpack_str(u);
 }
 
-static void unpack_plain(struct unpack *u, struct hook *out)
+// Since version 9.
+static void unpack_signing(struct unpack *u, struct hook *out)
+{
+    out->sign_key = unpack_str(u);
+    for (size_t i = 0; i < out->n_old; i++) {
+        uint64_t kind = unpack_u64(u);
+
+        if (kind > OLD_ORGANIZATION ||
+            (kind == OLD_SIGNING_KEY &&
+             out->old[i].secret.n_bytes != SIGNING_PAIR_BYTES))
+            u->bad = true;
+        out->old[i].kind = (enum old_secret_kind)kind;
+    }
+}
+
+static void unpack_plain(struct unpack *u, uint8_t version, struct hook *out)
 {
     size_t n;
 
@@ -190,6 +211,7 @@ static void unpack_plain(struct unpack *u, struct hook *out)
     for (size_t i = 0; i < n; i++) {
         out->old[i].secret = unpack_str(u);
         out->old[i].until_ms = unpack_i64(u);
+        out->old[i].kind = OLD_SECRET;
     }
     out->n_old = n;
     n = unpack_array(u, HOOK_LIST_MAX / 2);
@@ -197,6 +219,8 @@ static void unpack_plain(struct unpack *u, struct hook *out)
         u->bad = true;
     for (size_t i = 0; i < n && !u->bad; i++)
         out->headers[2 * i + 1] = unpack_str(u);
+    if (version >= 9)
+        unpack_signing(u, out);
 }
 
 // The sealed text of a record, and until when the old secret of version 3 signs.
@@ -206,6 +230,13 @@ struct closed {
     uint8_t version;
 };
 
+// Whether a hook that was opened has a signing key of its own exactly if it says so.
+static bool has_its_key(const struct hook *h)
+{
+    return h->sign_key.n_bytes ==
+           (h->signing == SIGNING_OWN ? SIGNING_PAIR_BYTES : 0);
+}
+
 static enum err unpack_sealed(const struct closed *closed, struct keyring *keys,
                               struct hook *out, struct hook_room *room)
 {
@@ -213,8 +244,10 @@ static enum err unpack_sealed(const struct closed *closed, struct keyring *keys,
     struct unpack u;
     enum err err;
 
-    if (closed->sealed.n_bytes == 0 || keys == NULL)
+    if (keys == NULL)
         return OK;
+    if (closed->sealed.n_bytes == 0)
+        return has_its_key(out) ? OK : ERR_CORRUPT;
     buf_reset(&room->plain);
     err = keyring_open(keys, context_of(out->no, context), closed->sealed,
                        &room->plain);
@@ -224,8 +257,10 @@ static enum err unpack_sealed(const struct closed *closed, struct keyring *keys,
     if (closed->version < 4) {
         unpack_plain_3(&u, closed->until_ms, out);
     } else {
-        unpack_plain(&u, out);
+        unpack_plain(&u, closed->version, out);
     }
+    if (!has_its_key(out))
+        u.bad = true;
     return unpack_done(&u);
 }
 
@@ -254,6 +289,7 @@ enum err hook_decode(uint32_t place, struct str bytes, struct keyring *keys,
     members_unpack(&u, MEMBERS(hook_tail), version, out);
     out->secret = STR_EMPTY;
     out->client_key = STR_EMPTY;
+    out->sign_key = STR_EMPTY;
     out->old = room->old;
     out->n_old = 0;
     err = unpack_done(&u);

@@ -106,6 +106,11 @@ def walk_hooks(engine, receiver, documents, template, body):
     assert call("GET", one).status == 200
     assert call("PATCH", one, {"displayName": "B"}).status == 200
     assert call("PATCH", one, {"format": "x"}).status == 400
+    keys = one + "/.well-known/jwks.json"
+    assert call("GET", keys).status == 404
+    assert call("PATCH", one, {"signingKey": "own"}).status == 200
+    assert call("PATCH", one, {"signingKey": "new"}).status == 200
+    assert len(call("GET", keys).json()["keys"]) == 2
     ping = call("POST", one + "/ping")
     assert ping.status == 200
     assert len(call("GET", one + "/deliveries").json()) == 1
@@ -161,6 +166,17 @@ def walk_own(engine, call, base, values):
     assert call("GET", base + "/tail", token=None, **values).status == 401
 
 
+def walk_keys(call, base, **values):
+    """The keys that an organization signs with."""
+    keys, public = base + "/signing-keys", base + "/.well-known/jwks.json"
+    assert call("GET", public, token=None, **values).status == 404
+    assert call("GET", keys, **values).json() == []
+    assert call("POST", keys, {"key": 1}, **values).status == 400
+    assert call("POST", keys, {}, **values).status == 201
+    assert call("POST", keys, {}, **values).json()[1]["until"]
+    assert len(call("GET", public, token=None, **values).json()["keys"]) == 2
+
+
 def test_the_other_operations(engine, receiver):
     ours = Document(OURS)
 
@@ -192,6 +208,8 @@ def test_the_other_operations(engine, receiver):
         assert call("GET", one, **values).status == 200
         assert call("GET", one, **{**values, "webhookId": "x"}).status == 400
         assert call("PATCH", one, {"active": True}, **values).status == 200
+        assert call("PATCH", one, {"signingKey": "own"}, **values).status == 200
+        assert call("GET", one + "/.well-known/jwks.json", **values).status == 200
         ping = call("POST", one + "/ping", **values)
         assert ping.status == 200
         assert call("GET", one + "/status", **values).json()["state"] == "ok"
@@ -229,6 +247,7 @@ def test_the_other_operations(engine, receiver):
                           content_type="application/x-ndjson")
     ours.judge("POST", intake, reply)
     assert reply.json()["accepted"] == 1
+    walk_keys(call, "/api/orgs/{orgName}")
     tokens = "/api/orgs/{orgName}/tokens"
     made = call("POST", tokens, {"scopes": ["read"]}).json()
     assert call("POST", tokens, {}).status == 400
@@ -303,6 +322,7 @@ def test_the_other_operations(engine, receiver):
     for prefix in ("", "/api/v1"):
         base = prefix + "/organizations/{organizationId}"
         walk_own(engine, call, base, {})
+        walk_keys(call, base, organizationId=f"{len(prefix):024x}")
         assert call("GET", prefix + "/organizations").status == 200
         assert call("GET", base + "/deliveries").status == 200
         assert call("GET", base + "/events/{event}", event=posted).status == 200

@@ -11,6 +11,7 @@
 #include "common/config/config.h"
 #include "common/encoding/url.h"
 #include "common/model/event_kinds.h"
+#include "common/model/signing_key.h"
 #include "tests/fuzz/json_equal.h"
 
 #define NOW_MS INT64_C(1790000000000)
@@ -72,6 +73,8 @@ static void check_hook(const struct hook *h)
 
     CHECK(h->n_kinds <= HOOK_LIST_MAX && h->n_headers <= HOOK_LIST_MAX);
     CHECK(h->n_headers % 2 == 0 && h->n_old <= OLD_SECRETS_MAX);
+    CHECK(h->sign_key.n_bytes ==
+          (h->signing == SIGNING_OWN ? SIGNING_PAIR_BYTES : 0));
     CHECK(h->filters >> n_filters == 0 && h->groups >> GROUPS == 0);
     CHECK(h->format >= FORMAT_RAW && h->format <= FORMAT_CLOUDEVENTS);
     CHECK(utf8_is_valid(h->display_name.at, h->display_name.n_bytes));
@@ -191,6 +194,11 @@ bool fuzz_seed(size_t i, struct buf *out)
         "\"filters\":[\"update_failed\",\"order.*\"],\"groups\":[\"stacks\"]}\n"
         "{\"secret\":\"another secret that is long\"}\n"
         "{\"secret\":\"__remove-secret\",\"endSecretOverlap\":true}",
+        "A" BASE ",\"signingKey\":\"own\"}\n"
+        "{\"signingKey\":\"new\",\"endSecretOverlap\":false}\n"
+        "{\"signingKey\":\"organization\"}\n"
+        "{\"signingKey\":\"whsk_nWGxne/"
+        "9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=\"}",
         "@" BASE
         ",\"headers\":{\"X-Api-Key\":\"0123456789abcdef0\",\"A\":\"b\"},"
         "\"secretHeaders\":[\"A\"]}\n{\"headers\":{\"A\":\"c\"}}\n"

@@ -12,6 +12,7 @@
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/files/keyring.h"
+#include "common/model/signing_key.h"
 #include "queue/admin/copy_records.h"
 #include "queue/catalog/orgs.h"
 #include "queue/orgs/org_value_rows.h"
@@ -166,12 +167,14 @@ static enum err hook_with(const struct record *r, struct keyring *k,
         CHECK(h.n_headers % 2 == 0 && h.n_old <= OLD_SECRETS_MAX);
         copy = hook_copy(&h);
         CHECK(str_eq(copy->url, h.url) && str_eq(copy->secret, h.secret));
+        CHECK(str_eq(copy->sign_key, h.sign_key));
         buf_init(&of_copy, 0);
         // Without keys there are no secrets, and then none to be sealed.
         h.n_headers = 0;
         copy->n_headers = 0;
-        if (k == NULL ||
-            h.secret.n_bytes + h.client_key.n_bytes + h.n_old == 0) {
+        if (k == NULL || h.secret.n_bytes + h.client_key.n_bytes + h.n_old +
+                                 h.sign_key.n_bytes ==
+                             0) {
             hook_encode(&h, NULL, out);
             hook_encode(copy, NULL, &of_copy);
             CHECK(str_eq(buf_str(out), buf_str(&of_copy)));
@@ -383,7 +386,11 @@ static void put_hook(struct buf *out)
 {
     struct str kinds_of[] = { STR("order.*"), STR("a.b") };
     struct str headers[] = { STR("X-Token"), STR("0123456789abcdef") };
-    struct old_secret old[] = { { STR("older"), 99 } };
+    char pair[SIGNING_PAIR_BYTES] = "a private key and its public key";
+    struct str key = { pair, sizeof(pair) };
+    struct old_secret old[] = { { STR("older"), 99, OLD_SECRET },
+                                { key, 98, OLD_SIGNING_KEY },
+                                { STR_EMPTY, 97, OLD_ORGANIZATION } };
     struct hook h = { .no = 5,
                       .revision = 6,
                       .scope = { DIALECT_PULUMI, LEVEL_STACK, STR("acme"),
@@ -399,7 +406,9 @@ static void put_hook(struct buf *out)
                       .n_headers = 2,
                       .secret = STR("secret"),
                       .old = old,
-                      .n_old = 1 };
+                      .n_old = 3,
+                      .signing = SIGNING_OWN,
+                      .sign_key = key };
 
     hook_encode(&h, get_keys(), out);
 }

@@ -26,6 +26,7 @@
 #include "common/process/blame.h"
 #include "common/process/role.h"
 #include "engine/delivery/match.h"
+#include "engine/delivery/signers.h"
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/due_rows.h"
@@ -204,6 +205,9 @@ void hook_cache_refresh(struct dispatcher *d)
     enum err err = hook_watch(d->hooks, d->hook_cache->seen, on_hook, d,
                               &d->hook_cache->seen);
 
+    // After the hooks: a hook that signs with its organization's key finds it.
+    if (err == OK)
+        err = signers_read(d->signers, d->hooks);
     if (err != OK) {
         log_fatal("hooks cannot be read", "reason=%s",
                   log_quote(str_of(err_str(err))));

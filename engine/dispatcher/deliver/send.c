@@ -120,7 +120,8 @@ static struct unsent request_event(struct dispatcher *d, struct in_flight *a,
         (struct request_of){ .at_ms = clock_now_ms(),
                              .n = (int64_t)delivery_noted(dv)->n_attempts + 1,
                              .sample_percent = (unsigned)d->config->otlp_sample,
-                             .has_span = spans_has_one(d, dv) },
+                             .has_span = spans_has_one(d, dv),
+                             .signers = d->signers },
         &notes->headers);
     spans_note(d, a, event);
     notes->marks = request_marks(hook, buf_str(&notes->headers));

@@ -56,6 +56,7 @@ struct process;
 struct query;
 struct removal;
 struct renderer;
+struct signers;
 struct replay_jobs;
 struct replay_turns;
 struct replays;
@@ -113,6 +114,7 @@ struct dispatcher {
     // What several modules use.
     struct match_index *index; // hook_cache.c keeps it
     struct renderer *renderer;
+    struct signers *signers;
     struct shard_view *history;
     struct position read_to;        // the log is read and matched up to here
     struct shard_batch *open_batch; // the batch that is filled now (commit.c)

@@ -102,14 +102,14 @@ static void put_request(struct explaining *x, const struct hook *hook,
         return;
     }
     buf_init(&headers, 0);
-    request_headers(
-        hook, event, rendered.body,
-        (struct request_of){ .at_ms = clock_now_ms(),
-                             .n = 1,
-                             .sample_percent = (unsigned)d->config->otlp_sample,
-                             .has_span =
-                                 x->is_stored && spans_are_wanted(d->config) },
-        &headers);
+    request_headers(hook, event, rendered.body,
+                    (struct request_of){
+                        .at_ms = clock_now_ms(),
+                        .n = 1,
+                        .sample_percent = (unsigned)d->config->otlp_sample,
+                        .has_span = x->is_stored && spans_are_wanted(d->config),
+                        .signers = d->signers },
+                    &headers);
     buf_reset(&x->request);
     json_open_object(&w, NULL);
     json_put_text(&w, "method", rendered.is_get ? "GET" : "POST");

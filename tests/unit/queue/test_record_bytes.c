@@ -214,6 +214,7 @@ static void put_hook(struct buf *out)
                             .secret_at_ms = 1790000000001,
                             .pattern = STR("{}"),
                             .trace_context = true,
+                            .signing = SIGNING_ORGANIZATION,
                             .disabled_at_ms = 1,
                             .created_at_ms = 2,
                             .updated_at_ms = -3 };

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// signers.h — signs requests as v1a, with keys that are kept ready to sign.
+
+#ifndef ENGINE_DELIVERY_SIGNERS_H
+#define ENGINE_DELIVERY_SIGNERS_H
+
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/str.h"
+#include "queue/queue.h"
+
+struct signers;
+
+struct signers *signers_new(void);
+void signers_free(struct signers *s); // wipes; NULL is fine
+
+// Takes the keys of all organizations from the storage, if they have changed since the
+// last call. Whatever fails, the keys that were known stay.
+enum err signers_read(struct signers *s, struct hook_store *hooks);
+
+// What is signed: "id.timestamp.body" (Standard Webhooks 1.0.0).
+struct signed_parts {
+    struct str id;
+    int64_t timestamp_s; // UTC epoch
+    struct str body;
+};
+
+// Appends the signatures, "v1a," and base64 each, with a blank before each that is not the
+// first since `start` in `out`: of the hook's present key, or of its organization's keys,
+// and of its replaced ones that still sign at `at_ms` (UTC epoch).
+void signers_put(struct signers *s, const struct hook *hook, int64_t at_ms,
+                 const struct signed_parts *parts, size_t start,
+                 struct buf *out);
+
+#endif
