@@ -93,6 +93,14 @@ static const struct opt send_options[] = {
     { NULL, NULL, NULL, NULL },
 };
 
+static const struct opt signing_key_options[] = {
+    { "org", "NAME", "organization", NULL },
+    { "akinon", NULL, "--org is an id of Akinon App Maker", NULL },
+    { "key-file", "FILE", "for create: file with the private key, whsk_...; - is standard "
+      "input; default: one is made", "FILE" },
+    { "end-overlap", NULL, "for create: replaced keys stop signing at once", NULL },
+    { NULL, NULL, NULL, NULL },
+};
 static const struct opt hook_fields[] = {
     { "name", "NAME", "name of a new webhook; default: generated", NULL },
     { "display-name", "TEXT", "name that people see", NULL },
@@ -107,8 +115,13 @@ static const struct opt hook_fields[] = {
     { "paused", "yes|no", "whether deliveries wait, as after pause", "yes no" },
     { "secret-file", "FILE", "file with the secret that signs deliveries; - is "
       "standard input", "FILE" },
-    { "end-secret-overlap", "yes", "for update: replaced secrets stop signing at "
-      "once", "yes" },
+    { "end-secret-overlap", "yes", "for update: replaced secrets and signing keys "
+      "stop signing at once", "yes" },
+    { "signing-key", "WHICH", "key that signs as v1a: none, own (made if there is none), "
+      "new (another of its own), or organization (its organization's)",
+      "none own new organization" },
+    { "signing-key-file", "FILE", "file with a private key of its own, whsk_...; - is "
+      "standard input", "FILE" },
     { "header", "NAME: VALUE", "extra request header; may be repeated", NULL },
     { "secret-headers", "A,B", "names of extra headers whose values are never "
       "shown, besides Authorization, Cookie and similar ones", NULL },
@@ -298,7 +311,7 @@ static const struct opt config_options[] = {
 
 static const struct opt sink_options[] = {
     { "listen", "ADDR:PORT", "address to listen at", NULL },
-    { "secret", "SECRET", "secret to check signatures with", NULL },
+    { "secret", "SECRET", "secret, or public key (whpk_...), to check signatures with", NULL },
     { "status", "CODE", "status code of responses; default: 200", NULL },
     { "delay-ms", "N", "delay before each response", NULL },
     { "quiet", NULL, "print nothing", NULL },
@@ -393,6 +406,12 @@ static const struct command commands[] = {
       "--operator they are admin tokens: each has a name, and may expire.",
       "posthorn token create --org acme --scopes ingest --name \"order service\"",
       { token_options, at_engine } },
+    { "signing-key", command_signing_key, "create|list", 1, 1, "create list",
+      "create and list the keys that an organization signs with",
+      "They sign the requests of webhooks with signing key \"organization\", as v1a. create "
+      "replaces the present key, which signs on for the setting secret_overlap.",
+      "posthorn signing-key create --org acme",
+      { signing_key_options, at_engine } },
     { "org", command_org, "list|erase [NAME]", 1, 2, "list erase",
       "list organizations, erase everything of one",
       "erase counts what there is, asks for the organization's name, and waits until all is "
@@ -497,7 +516,7 @@ static const struct command_group groups[] = {
     { "Webhooks", { "hook", "export", "import", NULL } },
     { "Deliveries", { "deliveries", "tail", "stats", "redeliver", "replay", "dead",
       NULL } },
-    { "Keys and tokens", { "token", "rekey", NULL } },
+    { "Keys and tokens", { "token", "signing-key", "rekey", NULL } },
     { "Organizations", { "org", NULL } },
     { "Data", { "verify", "compact", "backup", "restore", "repair", NULL } },
     { "Help", { "help", "man", "completion", "version", NULL } },

@@ -32,6 +32,7 @@ int command_stats(const struct args *args);
 int command_status(const struct args *args);
 int command_tail(const struct args *args);
 int command_token(const struct args *args);
+int command_signing_key(const struct args *args);
 int command_verify(const struct args *args);
 int command_version(const struct args *args);
 

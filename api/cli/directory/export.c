@@ -74,7 +74,8 @@ static bool put_hook(void *data, const struct hook *hook)
 {
     struct exporting *x = data;
     const struct hook_showing to = { .is_masked = !x->with_secrets,
-                                     .ciphertext_key = x->ciphertext_key };
+                                     .ciphertext_key = x->ciphertext_key,
+                                     .has_keys = x->with_secrets };
     bool is_akinon = hook->scope.dialect == DIALECT_AKINON;
     struct buf line;
     struct json_writer w = json_writer(&line);
@@ -89,7 +90,9 @@ static bool put_hook(void *data, const struct hook *hook)
     json_open_object(&w, "hook");
     (is_akinon ? akinon_dialect : pulumi_dialect).print(&to, hook, &w);
     x->n_hooks++;
-    x->n_secrets += hook->secret.n_bytes + hook->client_key.n_bytes > 0 ||
+    x->n_secrets += hook->secret.n_bytes + hook->client_key.n_bytes +
+                            hook->sign_key.n_bytes >
+                        0 ||
                     headers_have_secrets(hook);
     if (x->with_secrets) {
         json_put_given(&w, "secret", hook->secret);
@@ -394,7 +397,7 @@ static char *before_of(const struct buf *before)
     static const char *const members[] = {
         "retrySchedule", "timeout",  "maxInFlight",  "rateLimit",
         "ordered",       "orderKey", "paused",       "secretHeaders",
-        "headerCase",    "pattern",  "traceContext",
+        "headerCase",    "pattern",  "traceContext", "signingKey",
     };
     struct json *json = NULL;
     struct buf out;

@@ -18,7 +18,8 @@ struct signed_request {
 };
 
 // Valid: at least one of the two signatures is present, and all present ones are
-// correct. With an empty secret no signature is correct.
+// correct. With an empty secret no signature is correct. With a public key ("whpk_") as the
+// secret, a v1a signature must be correct, and Pulumi's header is not looked at.
 enum signature signature_check(struct str secret,
                                const struct signed_request *request);
 
