@@ -12,7 +12,7 @@ import { isSecretHeader } from '../pure/hook.js';
 export function policySection(state) {
   const { form, before, errors } = state;
   const keys = ['retrySchedule', 'timeout', 'maxInFlight', 'rateLimit', 'orderKey', 'headers', 'secretHeaders',
-    'clientCertificate', 'headerCase', 'traceContext'];
+    'clientCertificate', 'headerCase', 'traceContext', 'signingKey'];
   const isOpen = keys.some((key) => errors.has(key)) || (before !== null
     && keys.some((key) => before.raw[key] !== undefined && key !== 'headers'));
   return h('details', { class: 'fieldset', open: isOpen }, h('summary', null, t('form.policy')),
@@ -32,6 +32,7 @@ export function policySection(state) {
         checked: form.traceContext === true,
         onchange: (e) => { form.traceContext = e.target.checked || undefined; } }), t('form.trace-context')),
       h('p', { class: 'field-error' }, errors.get('traceContext') ?? ''),
+      signingField(state),
       headerFields(state),
       certificateFields(state),
       h('label', { class: 'check wide' }, h('input', { type: 'checkbox', checked: form.paused === true,
@@ -89,6 +90,15 @@ function orderFields({ form, errors }) {
       }
     } }) }), field({ label: t('form.order-key'), hint: t('form.order-key-hint'), input: key,
     error: errors.get('orderKey') })];
+}
+
+/** @param {State} state */
+function signingField({ form, before, errors }) {
+  return field({ label: t('form.signing'), hint: before?.raw.publicKey ?? t('form.signing-hint'),
+    error: errors.get('signingKey'),
+    input: select(form.signingKey ?? '', [['', t('form.signing-none')], ['own', t('form.signing-own')],
+      ['new', t('form.signing-new')], ['organization', t('form.signing-organization')]],
+    { onchange: (e) => { form.signingKey = e.target.value || undefined; } }) });
 }
 
 /** @param {State} state */

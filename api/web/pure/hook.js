@@ -12,7 +12,7 @@ export const FORMATS = ['raw', 'slack', 'ms_teams', 'pulumi_deployments', 'cloud
 
 /** Members that a form changes one by one, the same in both dialects. */
 export const POLICY = ['retrySchedule', 'timeout', 'maxInFlight', 'rateLimit', 'ordered', 'orderKey', 'headerCase',
-  'traceContext', 'paused', 'headers', 'secretHeaders', 'pattern'];
+  'traceContext', 'paused', 'headers', 'secretHeaders', 'pattern', 'signingKey'];
 
 /**
  * @param {any} raw of either dialect @param {Place} place of the list it came from
