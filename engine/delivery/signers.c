@@ -3,14 +3,15 @@
 //
 // Libcrypto needs as long to read a private key as to sign with it. So the keys that were
 // used last stay as libcrypto has them, each in the one place that its public key chooses:
-// another key there takes its place.
+// another key there takes its place. So do the keys of organizations, which are read when
+// they are needed.
 
 #include "engine/delivery/signers.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/encoding/crypto.h"
 #include "common/encoding/ed25519.h"
@@ -18,6 +19,7 @@
 #include "common/model/signing_key.h"
 
 #define READY_KEYS 256
+#define READY_ORGS 256
 
 struct ready {
     uint8_t pair[SIGNING_PAIR_BYTES];
@@ -25,36 +27,26 @@ struct ready {
 };
 
 struct org_keys {
-    uint64_t org_no;
-    struct signing_keys keys;
-};
-
-struct org_list { // sorted by number
-    struct org_keys *at;
-    size_t n, room;
+    uint64_t org_no;   // 0: nothing is here
+    uint64_t revision; // of all values of organizations, when it was read
+    struct signing_keys keys; // none: n is 0
 };
 
 struct signers {
     struct ready ready[READY_KEYS];
-    struct org_list orgs;
-    uint64_t revision;  // of the values of organizations that was read
+    struct org_keys orgs[READY_ORGS];
+    struct hook_store *hooks;
+    uint64_t revision;  // of all values of organizations, as was read last
     struct buf message; // memory for the message that is signed
 };
 
-struct signers *signers_new(void)
+struct signers *signers_new(struct hook_store *hooks)
 {
     struct signers *s = xcalloc(1, sizeof(*s));
 
+    s->hooks = hooks;
     buf_init(&s->message, 0);
     return s;
-}
-
-static void clear_list(struct org_list *list)
-{
-    if (list->at != NULL)
-        crypto_wipe(list->at, list->room * sizeof(*list->at));
-    free(list->at);
-    *list = (struct org_list){ 0 };
 }
 
 void signers_free(struct signers *s)
@@ -63,85 +55,51 @@ void signers_free(struct signers *s)
         return;
     for (size_t i = 0; i < READY_KEYS; i++)
         ed25519_key_free(s->ready[i].key);
-    crypto_wipe(s->ready, sizeof(s->ready));
-    clear_list(&s->orgs);
     buf_clear(&s->message);
+    crypto_wipe(s, sizeof(*s));
     free(s);
 }
 
 // --- the keys of organizations ---
 
-static void add_room(struct org_list *list)
+enum err signers_refresh(struct signers *s)
 {
-    struct org_list larger = { .n = list->n,
-                               .room = list->room > 0 ? 2 * list->room : 16 };
-
-    larger.at = xcalloc(larger.room, sizeof(*larger.at));
-    if (list->n > 0)
-        memcpy(larger.at, list->at, list->n * sizeof(*list->at));
-    clear_list(list);
-    *list = larger;
+    return org_values_revision(s->hooks, &s->revision);
 }
 
 static bool take_value(void *data, const struct org_value *value)
 {
-    struct org_list *list = data;
-    struct org_keys *keys;
+    struct org_keys *keys = data;
 
-    if (list->n == list->room)
-        add_room(list);
-    keys = &list->at[list->n];
-    keys->org_no = value->org_no;
-    if (value->is_open &&
-        signing_keys_unpack(value->bytes, &keys->keys) == OK) {
-        list->n++;
-    } else {
+    if (!value->is_open ||
+        signing_keys_unpack(value->bytes, &keys->keys) != OK) {
         log_warn("the signing keys of an organization cannot be read",
-                 "org_no=%llu", (unsigned long long)value->org_no);
+                 "org_no=%" PRIu64, value->org_no);
     }
-    return true;
+    keys->keys.org = STR_EMPTY; // it was borrowed
+    return false;
 }
 
-enum err signers_read(struct signers *s, struct hook_store *hooks)
-{
-    struct org_list list = { 0 };
-    uint64_t revision;
-    enum err err = org_values_revision(hooks, &revision);
-
-    if (err != OK || revision == s->revision)
-        return err;
-    err =
-        org_value_each(hooks, ORG_SIGNING_KEY, 0, STR_EMPTY, take_value, &list);
-    if (err != OK) {
-        clear_list(&list);
-        return err;
-    }
-    clear_list(&s->orgs);
-    s->orgs = list;
-    s->revision = revision;
-    return OK;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const uint64_t *no = a;
-    const struct org_keys *keys = b;
-
-    if (*no == keys->org_no)
-        return 0;
-    return *no < keys->org_no ? -1 : 1;
-}
-
-static const struct signing_keys *keys_of_org(const struct signers *s,
+// The keys of an organization, read again if values of any organization have changed.
+static const struct signing_keys *keys_of_org(struct signers *s,
                                               uint64_t org_no)
 {
-    const struct org_keys *found;
+    struct org_keys *keys = &s->orgs[org_no % READY_ORGS];
+    enum err err;
 
-    if (s->orgs.n == 0)
-        return NULL;
-    found =
-        bsearch(&org_no, s->orgs.at, s->orgs.n, sizeof(*s->orgs.at), compare);
-    return found != NULL ? &found->keys : NULL;
+    if (keys->org_no == org_no && keys->revision == s->revision)
+        return &keys->keys;
+    crypto_wipe(keys, sizeof(*keys));
+    keys->org_no = org_no;
+    keys->revision = s->revision;
+    err = org_value_get(s->hooks, ORG_SIGNING_KEY, org_no, STR_EMPTY,
+                        take_value, keys);
+    if (err != OK) {
+        log_warn("the signing keys of an organization cannot be read",
+                 "org_no=%" PRIu64 " reason=%s", org_no,
+                 log_quote(str_of(err_str(err))));
+    }
+    return &keys->keys;
 }
 
 // --- signing ---
@@ -182,7 +140,7 @@ static void put_org(const struct signing *sg, uint64_t org_no, int64_t at_ms)
 {
     const struct signing_keys *keys = keys_of_org(sg->s, org_no);
 
-    for (size_t i = 0; keys != NULL && i < keys->n; i++) {
+    for (size_t i = 0; i < keys->n; i++) {
         if (keys->at[i].until_ms == 0 || at_ms < keys->at[i].until_ms)
             put(sg, keys->at[i].pair);
     }

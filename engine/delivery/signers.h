@@ -12,12 +12,13 @@
 
 struct signers;
 
-struct signers *signers_new(void);
+// `hooks` has the keys of organizations, and must outlive the signers.
+struct signers *signers_new(struct hook_store *hooks);
 void signers_free(struct signers *s); // wipes; NULL is fine
 
-// Takes the keys of all organizations from the storage, if they have changed since the
-// last call. Whatever fails, the keys that were known stay.
-enum err signers_read(struct signers *s, struct hook_store *hooks);
+// Looks whether values of organizations have changed: keys that are older are read again
+// when they are needed.
+MUST_CHECK enum err signers_refresh(struct signers *s);
 
 // What is signed: "id.timestamp.body" (Standard Webhooks 1.0.0).
 struct signed_parts {

@@ -421,7 +421,7 @@ int dispatcher_role(unsigned index)
     open_queue(d);
     log_suspects();
     d->renderer = renderer_new(d->config);
-    d->signers = signers_new();
+    d->signers = signers_new(d->hooks);
     core_init(d);
     aside_init(d);
     commit_init(d);

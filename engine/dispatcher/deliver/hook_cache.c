@@ -207,7 +207,7 @@ void hook_cache_refresh(struct dispatcher *d)
 
     // After the hooks: a hook that signs with its organization's key finds it.
     if (err == OK)
-        err = signers_read(d->signers, d->hooks);
+        err = signers_refresh(d->signers);
     if (err != OK) {
         log_fatal("hooks cannot be read", "reason=%s",
                   log_quote(str_of(err_str(err))));
