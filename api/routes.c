@@ -80,10 +80,16 @@
       .takes_json = true, .takes_event = true, .is_long = true, .is_akinon = true },            \
     { METHOD_GET, AUTH_READ, at "/events/{event}", explain_stored,             \
       .is_long = true, .is_akinon = true }
+#define CATALOGUE_ROUTES(at, ...)                                              \
+    { METHOD_GET, AUTH_READ, at, catalogue_get, __VA_ARGS__ },                 \
+    { METHOD_PUT, AUTH_WRITE, at, catalogue_put, .takes_json = true,           \
+      __VA_ARGS__ },                                                           \
+    { METHOD_DELETE, AUTH_WRITE, at, catalogue_delete, __VA_ARGS__ }
 // An organization of Akinon's, over all its projects.
 #define AKINON_ORG "/organizations/{org}"
 #define AKINON_ORG_ROUTES(at)                                                  \
     { METHOD_GET, AUTH_READ, at "/kinds", kinds_list_org, .is_akinon = true }, \
+    CATALOGUE_ROUTES(at "/kinds/{kind}", .is_akinon = true),                   \
     { METHOD_GET, AUTH_READ, at "/status", status_get_org,                     \
       .is_akinon = true },                                                     \
     { METHOD_GET, AUTH_READ, at "/deliveries", deliveries_list_org,            \
@@ -128,6 +134,7 @@ static const struct route routes[] = {
       .takes_json = false },
     { METHOD_GET, AUTH_READ, "/api/orgs/{org}/kinds", kinds_list_org,
       .takes_json = false },
+    CATALOGUE_ROUTES("/api/orgs/{org}/kinds/{kind}", .is_akinon = false),
     { METHOD_GET, AUTH_READ, "/api/orgs/{org}/status", status_get_org,
       .takes_json = false },
     { METHOD_GET, AUTH_READ, "/api/orgs/{org}/deliveries", deliveries_list_org,
@@ -222,7 +229,7 @@ static const char *const param_names[PARAMS] = {
     [PARAM_HOOK] = "{hook}",       [PARAM_EVENT] = "{event}",
     [PARAM_TOKEN] = "{token}",     [PARAM_REPLAY] = "{replay}",
     [PARAM_ATTEMPT] = "{attempt}", [PARAM_ERASURE] = "{erasure}",
-    [PARAM_PATH] = "{path}",
+    [PARAM_KIND] = "{kind}",       [PARAM_PATH] = "{path}",
 };
 
 const struct route *route_at(size_t i)

@@ -241,6 +241,16 @@ static const struct opt data_options[] = {
     { NULL, NULL, NULL, NULL },
 };
 
+static const struct opt kind_options[] = {
+    { "org", "NAME", "organization", NULL },
+    { "akinon", NULL, "--org is an id of Akinon App Maker", NULL },
+    { "description", "TEXT", "set: what it means that such an event happens", NULL },
+    { "example", "FILE", "set: JSON file with a payload of such an event", "FILE" },
+    { "schema", "FILE", "set: JSON file with a JSON Schema of the payload, which is shown "
+      "and not enforced", "FILE" },
+    { NULL, NULL, NULL, NULL },
+};
+
 static const struct opt org_options[] = {
     { "dry-run", NULL, "count what would be erased, and erase nothing", NULL },
     { "yes", NULL, "do not ask for the organization's name", NULL },
@@ -412,6 +422,12 @@ static const struct command commands[] = {
       "replaces the present key, which signs on for the setting secret_overlap.",
       "posthorn signing-key create --org acme",
       { signing_key_options, at_engine } },
+    { "kind", command_kind, "list|get|set|remove [KIND]", 1, 2, "list get set remove",
+      "describe the kinds of an organization's own events",
+      "The catalogue is for people: whoever makes a webhook sees there which kinds there are, "
+      "what they mean, and what a payload looks like. set replaces what was said before.",
+      "posthorn kind set order.created --org acme --description \"An order was placed\"",
+      { kind_options, at_engine } },
     { "org", command_org, "list|erase [NAME]", 1, 2, "list erase",
       "list organizations, erase everything of one",
       "erase counts what there is, asks for the organization's name, and waits until all is "
@@ -517,7 +533,7 @@ static const struct command_group groups[] = {
     { "Deliveries", { "deliveries", "tail", "stats", "redeliver", "replay", "dead",
       NULL } },
     { "Keys and tokens", { "token", "signing-key", "rekey", NULL } },
-    { "Organizations", { "org", NULL } },
+    { "Organizations", { "org", "kind", NULL } },
     { "Data", { "verify", "compact", "backup", "restore", "repair", NULL } },
     { "Help", { "help", "man", "completion", "version", NULL } },
     { NULL, { NULL } },

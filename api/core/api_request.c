@@ -85,10 +85,10 @@ static bool is_plain(struct str name)
 void request_fail_missing(struct api_request *rq, enum param param)
 {
     static const char *const what[PARAMS] = {
-        [PARAM_HOOK] = "Webhook",    [PARAM_EVENT] = "Event",
-        [PARAM_TOKEN] = "Token",     [PARAM_REPLAY] = "Replay",
-        [PARAM_ATTEMPT] = "Attempt", [PARAM_ERASURE] = "Erasure",
-        [PARAM_ORG] = "Organization"
+        [PARAM_HOOK] = "Webhook",     [PARAM_EVENT] = "Event",
+        [PARAM_TOKEN] = "Token",      [PARAM_REPLAY] = "Replay",
+        [PARAM_ATTEMPT] = "Attempt",  [PARAM_ERASURE] = "Erasure",
+        [PARAM_ORG] = "Organization", [PARAM_KIND] = "Kind"
     };
     struct str name = rq->match.params[param];
 

@@ -24,6 +24,7 @@ enum param {
     PARAM_REPLAY,
     PARAM_ATTEMPT,
     PARAM_ERASURE,
+    PARAM_KIND,
     PARAM_PATH, // the rest of the path, as sent; its pattern ends with it, and
                 // stands below those that name such a path
     PARAMS

@@ -24,6 +24,11 @@ void kinds_list(struct api_request *rq);
 void kinds_list_org(
     struct api_request *rq); // of its newest events; answers later
 
+// --- catalogue_routes.c: what an organization says about a kind of its own ---
+void catalogue_get(struct api_request *rq);
+void catalogue_put(struct api_request *rq);
+void catalogue_delete(struct api_request *rq);
+
 // --- openapi.c: the description of the API ---
 void openapi_get(struct api_request *rq);
 

@@ -11,6 +11,7 @@
 
 #include "api/core/api_request.h"
 #include "api/core/recent_events.h"
+#include "api/system/catalogue_routes.h"
 #include "common/base/codec.h"
 #include "common/model/event_kinds.h"
 
@@ -128,6 +129,7 @@ static void answer_seen(struct seen_kinds *s)
 {
     struct buf body;
     struct json_writer w = json_writer(&body);
+    enum err err;
 
     buf_init(&body, 0);
     json_open_object(&w, NULL);
@@ -140,6 +142,7 @@ static void answer_seen(struct seen_kinds *s)
         json_close(&w);
     }
     json_close(&w);
+    err = catalogue_put_list(s->rq, &s->recent.scope, &w);
     json_put_bool(&w, "more", s->has_more);
     if (s->recent.from_ms != 0) {
         json_put_i64(&w, "from", s->recent.from_ms);
@@ -147,7 +150,11 @@ static void answer_seen(struct seen_kinds *s)
         json_put_null(&w, "from");
     }
     json_close(&w);
-    request_answer(s->rq, 200, buf_str(&body));
+    if (err == OK) {
+        request_answer(s->rq, 200, buf_str(&body));
+    } else {
+        request_fail_store(s->rq, err);
+    }
     buf_clear(&body);
 }
 

@@ -108,6 +108,7 @@ struct config {
     uint64_t max_stacks;
     uint64_t max_stacks_per_organization;
     uint64_t max_tokens_per_organization;
+    uint64_t max_kinds_per_organization; // in its catalogue
     uint64_t max_tails;
     uint64_t max_tails_per_organization;
     uint64_t max_manual;

@@ -36,7 +36,8 @@ PROJECT = "63ea10b94a472e003305232b"
 NAMES = {"project": PROJECT, "stack": "prod", "env": "staging",
          "event": "0190f3c4-7a1e-7c3b-9d52-3f1b2a4c5d6e", "token": "0011223344556677",
          "replay": "0190f3c4-7a1e-7c3b-9d52-3f1b2a4c5d6e", "path": "app.js",
-         "attempt": "1", "erasure": "0190f3c4-7a1e-7c3b-9d52-3f1b2a4c5d6e"}
+         "attempt": "1", "erasure": "0190f3c4-7a1e-7c3b-9d52-3f1b2a4c5d6e",
+         "kind": "order.created"}
 # Whose deletion erases an organization.
 WHOLE = "/api/orgs/{org}"
 MISSING = {False: "nosuch", True: "0" * 24} # hooks, in the two APIs

@@ -254,6 +254,17 @@ def test_the_other_operations(engine, receiver):
     assert call("GET", tokens, token=made["token"]).status == 403
     assert len(call("GET", tokens).json()) == 1
     one = tokens + "/{tokenId}"
+    assert call("POST", one + "/rotate", {"overlap": "1h"}, tokenId=made["id"]).status == 201
+    assert call("POST", one + "/rotate", {"overlap": 1}, tokenId=made["id"]).status == 400
+    for at in ("/api/orgs/{orgName}", "/organizations/{organizationId}",
+               "/api/v1/organizations/{organizationId}"):
+        kind = at + "/kinds/{kind}"
+        assert call("PUT", kind, {"example": 1, "schema": True}, kind="a.b").status == 200
+        assert call("PUT", kind, {"schema": 1}, kind="a.b").status == 400
+        assert call("GET", kind, kind="a.b").status == 200
+        assert call("GET", at + "/kinds").status == 200
+        assert call("DELETE", kind, kind="a.b").status == 204
+        assert call("DELETE", kind, kind="a.b").status == 404
     assert call("DELETE", one, tokenId=made["id"]).status == 204
     assert call("DELETE", one, tokenId=made["id"]).status == 404
     stack = "/api/stacks/{orgName}/{projectName}/{stackName}"
@@ -361,7 +372,7 @@ def test_routes_and_document_name_the_same_paths(engine):
     source = (ROOT / "api/routes.c").read_text()
     names = set(re.findall(r"\{(\w+)\}", source))
     assert names == {"org", "project", "stack", "env", "hook", "event",
-                     "token", "replay", "path", "attempt", "erasure"}
+                     "token", "replay", "path", "attempt", "erasure", "kind"}
     tails = {re.sub(r"{\w+}", "{}", p) for p in OURS["paths"]}
     for pattern in re.findall(r'"(/[^"]*)"', source):
         shape = re.sub(r"{\w+}", "{}", pattern)

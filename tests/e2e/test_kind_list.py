@@ -66,7 +66,7 @@ def test_kinds_of_the_newest_events_are_seen(engine, receiver):
     token = engine.api("POST", "/api/orgs/acme/tokens", {"scopes": ["read"]}).json()["token"]
     assert kinds_of(engine, "acme", token=token) == found
     assert engine.api("GET", "/api/orgs/other/kinds", token=token).status == 403
-    assert kinds_of(engine, "nobody") == {"kinds": [], "more": False, "from": None}
+    assert kinds_of(engine, "nobody") == {"kinds": [], "catalogue": [], "more": False, "from": None}
 
 
 def test_who_invents_kinds_fills_no_memory_but_its_own_page(engine):

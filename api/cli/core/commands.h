@@ -17,6 +17,7 @@ int command_explain(const struct args *args);
 int command_export(const struct args *args);
 int command_hook(const struct args *args);
 int command_import(const struct args *args);
+int command_kind(const struct args *args);
 int command_list(const struct args *args);
 int command_man(const struct args *args);
 int command_redeliver(const struct args *args);

@@ -129,15 +129,18 @@ function customKinds({ form, context }) {
 }
 
 /**
- * Kinds of the newest events, to be added by a press. Without them the form is whole, too.
+ * Kinds of the newest events, then others of the catalogue, to be added by a press. Without them the form is whole, too.
  * @param {import('../pure/paths.js').Place} place @param {(kind: string) => void} add
  */
 function seenLately(place, add) {
   const list = h('div', { class: 'seen' });
-  call(`${orgApi(place.org)}/kinds`).then(({ kinds }) => fill(list, kinds.length > 0 && [
-    h('p', { class: 'hint' }, t('form.seen')),
-    h('ul', { class: 'chips' }, ...kinds.slice(0, SEEN_MAX).map(({ kind }) => h('li', null, h('button',
-      { type: 'button', class: 'chip', 'aria-label': t('form.add-kind', { name: kind }), onclick: () => add(kind) },
-      '+ ', kind))))]), () => {});
+  call(`${orgApi(place.org)}/kinds`).then(({ kinds, catalogue }) => {
+    const described = new Map(catalogue.map((entry) => [entry.kind, entry.description]));
+    const names = [...new Set([...kinds.map((seen) => seen.kind), ...described.keys()])].slice(0, SEEN_MAX);
+    fill(list, names.length > 0 && [h('p', { class: 'hint' }, t('form.seen')),
+      h('ul', { class: 'chips' }, ...names.map((kind) => h('li', null, h('button',
+        { type: 'button', class: 'chip', title: described.get(kind) || null,
+        'aria-label': t('form.add-kind', { name: kind }), onclick: () => add(kind) }, '+ ', kind))))]);
+  }, () => {});
   return list;
 }
