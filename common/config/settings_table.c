@@ -212,7 +212,8 @@ static const struct setting rows[] = {
       "Maximum number of tokens of one organization." },
     { "max_kinds_per_organization", TYPE_COUNT, AT(max_kinds_per_organization),
       "200", 1, 10000, true,
-      "Maximum number of kinds of events that one organization describes in its "
+      "Maximum number of kinds of events that one organization describes in "
+      "its "
       "catalogue." },
     { "max_tails", TYPE_COUNT, AT(max_tails), "64", 2, 10000, true,
       "Maximum number of clients that follow deliveries at once." },

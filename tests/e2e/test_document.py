@@ -6,8 +6,16 @@ import json
 import pathlib
 import re
 
+
+
+def once(members):
+    """An object whose names are all different: the last of two would hide the other."""
+    assert len(dict(members)) == len(members), sorted(name for name, _ in members)
+    return dict(members)
+
+
 DOCUMENT = json.loads((pathlib.Path(__file__).resolve().parents[2]
-                       / "api/openapi.json").read_text())
+                       / "api/openapi.json").read_text(), object_pairs_hook=once)
 VERBS = ("Cancel", "Create", "Delete", "Discard", "Explain", "Export", "Follow", "Get",
          "List", "Ping", "Post", "Redeliver", "Replay", "Revoke", "Rotate", "Update")
 
