@@ -183,5 +183,14 @@ def test_private_keys_stay_where_they_are(engine, receiver, tmp_path):
     (tmp_path / "hooks").write_text(whole.replace('"a"', '"c"'))
     engine.run("import", "--on-conflict", "skip", str(tmp_path / "hooks"))
     assert engine.api("GET", f"{HOOKS}/c").json()["publicKey"] == second
-    assert engine.api("DELETE", ORGS).status == 202
-    wait_for(lambda: jwks(engine, ORGS) == {}, "the keys are erased")
+    erasure = engine.api("DELETE", ORGS).json()["id"]
+    wait_for(lambda: engine.api("GET", f"/api/erasures/{erasure}").json()["step"] == "done",
+             "the organization is erased")
+    assert jwks(engine, ORGS) == jwks(engine, hook) == {}
+    # An import brings the keys of organizations, but never in place of others.
+    assert "2 webhooks" in engine.run("verify", str(tmp_path / "hooks")).stdout
+    engine.run("import", str(tmp_path / "hooks"))
+    assert list(jwks(engine, ORGS)) == list(jwks(engine, f"{HOOKS}/b")) == [ID]
+    engine.run("signing-key", "create", "--org", "acme")
+    told = engine.run("import", str(tmp_path / "hooks"), status=1)
+    assert "another key" in told.stderr

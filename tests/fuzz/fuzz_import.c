@@ -11,7 +11,7 @@
 
 #include "api/cli/command_table.h"
 #include "api/cli/core/scope_options.h"
-#include "api/cli/directory/export.h"
+#include "api/cli/directory/export_lines.h"
 #include "common/base/mem.h"
 #include "common/files/keyring.h"
 #include "common/http/authentication.h"
@@ -34,13 +34,17 @@ static bool is_line(struct str text)
 {
     struct json *json = NULL;
     const struct json_value *root;
+    struct str path;
     bool is_good;
 
     if (json_parse(text, &json_default_limits, &json, NULL) != OK)
         return false;
     root = json_root(json);
-    is_good = scope_is_hooks_path(json_str(json_get(root, "path"))) &&
-              json_is(json_get(root, "hook"), JSON_OBJECT);
+    path = json_str(json_get(root, "path"));
+    is_good = (scope_is_hooks_path(path) &&
+               json_is(json_get(root, "hook"), JSON_OBJECT)) ||
+              (scope_is_keys_path(path) &&
+               json_is(json_get(root, "signingKey"), JSON_OBJECT));
     json_free(json);
     return is_good;
 }
@@ -159,6 +163,7 @@ bool fuzz_seed(size_t i, struct buf *out)
         "@{\"path\":\"/api/stacks/acme/web/p%2Dq/hooks\",\"hook\":{}}\n",
         "@{\"path\":\"/api/esc/environments/a/../b/hooks\",\"hook\":{}}\n",
         "@{\"path\":\"/api/orgs/a/hooks\",\"hook\":[]}\n",
+        "@{\"path\":\"/api/orgs/a/signing-keys\",\"signingKey\":{}}\n",
         "Aposthorn 5\nid " ID "\nkey " KEY "\ncomplete\n",
         "Aposthorn 4\nid " ID "\n",
         "Aother 99999999999\n",

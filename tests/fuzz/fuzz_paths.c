@@ -101,7 +101,7 @@ static void check_place(struct str path)
     struct route_match match;
     struct arena arena = { NULL };
 
-    if (scope_is_hooks_path(path)) {
+    if (scope_is_hooks_path(path) || scope_is_keys_path(path)) {
         CHECK(route_find(METHOD_POST, path, &arena, &match) == OK);
         CHECK(match.route->scope == AUTH_WRITE && match.route->takes_json);
         CHECK(match.params[PARAM_HOOK].n_bytes == 0);

@@ -202,6 +202,12 @@ bool scope_is_hooks_path(struct str path)
     return false;
 }
 
+bool scope_is_keys_path(struct str path)
+{
+    return has_shape(path, "/api/orgs/*/signing-keys") ||
+           has_shape(path, "/organizations/*/signing-keys");
+}
+
 void scope_put_path_shapes(struct buf *out)
 {
     buf_puts(out, "path must be a path of webhooks, with a name for each *:");

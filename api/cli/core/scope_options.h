@@ -33,6 +33,8 @@ void scope_put_hooks_path(const struct scope_options *p, struct buf *path);
 // four levels, with names that cannot lead to another path. scope_put_path_shapes()
 // appends a sentence about the allowed paths.
 bool scope_is_hooks_path(struct str path);
+// Whether it is the path of an organization's signing keys, with a name like that.
+bool scope_is_keys_path(struct str path);
 void scope_put_path_shapes(struct buf *out);
 
 // Appends the path of the scope's hook; without a hook, of its organization, or of its

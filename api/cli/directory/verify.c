@@ -9,7 +9,7 @@
 #include "api/cli/core/commands.h"
 #include "api/cli/core/locate.h"
 #include "api/cli/core/terminal.h"
-#include "api/cli/directory/export.h"
+#include "api/cli/directory/export_lines.h"
 #include "common/config/config.h"
 #include "common/config/settings.h"
 #include "common/encoding/json_writer.h"

@@ -120,7 +120,12 @@ static void only_paths_of_hooks_are_imported(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         if (scope_is_hooks_path(str_of(cases[i].path)) != cases[i].is_good)
             fail_msg("%s", cases[i].path);
+        assert_false(scope_is_keys_path(str_of(cases[i].path)));
     }
+    assert_true(scope_is_keys_path(STR("/api/orgs/acme/signing-keys")));
+    assert_true(scope_is_keys_path(STR("/organizations/a%20b/signing-keys")));
+    assert_false(scope_is_keys_path(STR("/api/orgs/../signing-keys")));
+    assert_false(scope_is_keys_path(STR("/api/orgs/acme/signing-keys/x")));
 }
 
 // --- an object as a table ---
