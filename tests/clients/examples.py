@@ -79,11 +79,13 @@ def go_prepare(directory):
 # --- receivers ---
 
 @contextlib.contextmanager
-def engine_in(directory, **settings):
+def engine_in(directory, program=None):
+    """An engine that is not started, of the program that is tested or of another one."""
     from conftest import finish
     from engine import Engine
 
-    engine = Engine(directory, **settings)
+    engine = Engine(directory)
+    engine.binary = program or engine.binary
     try:
         yield engine
         finish(engine)
@@ -106,13 +108,13 @@ def process(command, directory, **environment):
         it.wait()
 
 
-def check_receiver(command, directory):
+def check_receiver(command, directory, program=None):
     """Its deliveries arrive; what is not signed by the secret does not."""
     from support import free_ports, wait_for
 
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}/"
-    with engine_in(directory) as engine, process(
+    with engine_in(directory, program) as engine, process(
             command, directory, PORT=str(port), WEBHOOK_SECRET=SECRET) as (it, lines):
         engine.start()
         hook = engine.create_hook(url, secret=SECRET, retrySchedule=["50ms"] * 64)
