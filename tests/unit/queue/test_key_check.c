@@ -4,9 +4,9 @@
 
 #include "common/base/codec.h"
 #include "queue/catalog/hook_keys.h"
-#include "queue/sealing/key_check.h"
 #include "queue/queue.h"
 #include "queue/records/schema.h"
+#include "queue/sealing/key_check.h"
 #include "tests/support/queue_fixture.h"
 
 #define CANARY "canary-6d1fe2"
