@@ -15,7 +15,7 @@ def plain(*words):
                           timeout=30).stdout
 
 
-NAMES = re.findall(r"^  ([a-z]+) ", plain("help"), re.M)
+NAMES = re.findall(r"^  ([a-z][a-z-]*) ", plain("help"), re.M)
 
 
 def complete(*words):

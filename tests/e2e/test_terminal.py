@@ -283,7 +283,7 @@ AKINON_ORG, AKINON_PROJECT = "c" * 24, "d" * 24
     ["hook", "list"], ["deliveries"], ["deliveries", "--json"], ["stats"], ["status"],
     ["replay"], ["replay", "list"], ["dead", "discard"], ["tail"],
     ["explain", "--event", "-"], ["explain", "--id", "0190a5b8-1111-7222-8333-444455556666"],
-    ["token", "list"], ["token", "revoke", "abc"],
+    ["token", "list"], ["token", "revoke", "abc"], ["signing-key", "list"],
     ["send", "--kind", "a.b"], ["send", "--file", "-"],
     ["hook", "list", "--project", "web", "--stack", "prod"]])
 def test_an_organization_that_does_not_exist_is_an_error(posthorn, words):
