@@ -60,6 +60,7 @@
 #include "queue/event_log/append.h"
 #include "queue/event_log/event_log.h"
 #include "queue/event_log/event_view.h"
+#include "queue/listing/listed_event.h"
 #include "queue/lmdb/child.h"
 #include "queue/lmdb/room.h"
 #include "queue/lmdb/upkeep.h"

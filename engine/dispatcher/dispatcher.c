@@ -47,6 +47,7 @@
 #include "engine/dispatcher/record/health_rows.h"
 #include "engine/dispatcher/record/hook_health.h"
 #include "engine/dispatcher/record/hooks.h"
+#include "engine/dispatcher/record/listing.h"
 #include "engine/dispatcher/record/replay_progress.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/removal/removal.h"
@@ -323,6 +324,7 @@ static void on_second(void *data)
     health_on_second(d);
     discard_on_second(d);
     attempt_stats_on_second(d);
+    listing_on_second(d);
     engine_events_send(d);
     if (shard_counts(d->shard, &counts) == OK) {
         metrics_gauge(GAUGE_DUE, (int64_t)counts.n_due);
@@ -434,6 +436,7 @@ int dispatcher_role(unsigned index)
     replays_load(d);
     backlog_count(d);
     must(shard_due_hooks(d->shard, on_due_hook, d), "due rows");
+    listing_init(d);
     reader_start(d);
     storage_refresh(d);
     role_ready(d->role, &handlers);

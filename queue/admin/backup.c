@@ -57,6 +57,7 @@ static enum err copy_row(struct copying *c, struct pair *p,
     if (store_value_is_in_place(p->from, r->val) &&
         copy_check_record(&p->to, r))
         return copy_put(&p->to, r);
+    p->to.has_lost_list |= p->part.dbs == shard_dbs && r->db == SHARD_LISTED;
     p->to.n_dropped +=
         p->part.dbs == shard_dbs && (r->db == SHARD_DUE || r->db == SHARD_DEAD);
     return aside_put(&c->aside, &p->part, r->db, r->key, r->val);
@@ -67,8 +68,11 @@ static enum err copy_db(struct copying *c, struct pair *p, unsigned db)
     struct copy_record r = { .db = db };
     MDB_cursor *cursor;
     enum err err = OK;
-    int rc = mdb_cursor_open(p->snapshot, store_db(p->from, db), &cursor);
+    int rc;
 
+    if (!store_has_table(p->from, db))
+        return OK;
+    rc = mdb_cursor_open(p->snapshot, store_db(p->from, db), &cursor);
     if (rc != 0)
         return store_err(p->from, rc, "copy");
     while (err == OK &&
@@ -121,6 +125,8 @@ static enum err check_pages(struct copying *c, const struct pair *p)
     for (size_t db = 0; db < p->part.n_dbs && err == OK; db++) {
         MDB_stat stat;
 
+        if (!store_has_table(p->from, db))
+            continue;
         err = store_err(p->from,
                         mdb_stat(p->snapshot, store_db(p->from, db), &stat),
                         "copy");

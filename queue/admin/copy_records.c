@@ -7,6 +7,7 @@
 #include "queue/admin/convert.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
+#include "queue/listing/listed_rows.h"
 #include "queue/lmdb/identity.h"
 #include "queue/orgs/org_value_rows.h"
 #include "queue/records/hook_health.h"
@@ -68,10 +69,10 @@ bool copy_is_record(const struct part *part, unsigned db)
     static const unsigned of_events = 1U << EVENTS_EVENTS | 1U << EVENTS_KEYS;
     static const unsigned of_hooks = 1U << HOOKS_HOOKS | 1U << HOOKS_TOKENS |
                                      1U << HOOKS_ORGS | 1U << HOOKS_ORG_NOS;
-    static const unsigned of_shards = 1U << SHARD_DUE | 1U << SHARD_DEAD |
-                                      1U << SHARD_ATTEMPTS |
-                                      1U << SHARD_HEALTH | 1U << SHARD_OUTBOX |
-                                      1U << SHARD_STATS | 1U << SHARD_REPLAYS;
+    static const unsigned of_shards =
+        1U << SHARD_DUE | 1U << SHARD_DEAD | 1U << SHARD_ATTEMPTS |
+        1U << SHARD_HEALTH | 1U << SHARD_OUTBOX | 1U << SHARD_STATS |
+        1U << SHARD_REPLAYS | 1U << SHARD_LISTED;
     unsigned dbs = part->dbs == events_dbs  ? of_events
                    : part->dbs == hooks_dbs ? of_hooks
                                             : of_shards;
@@ -84,6 +85,8 @@ enum err copy_put(struct copy_to *c, struct copy_record *r)
     enum err err = OK;
 
     if (!copy_is_record(&c->part, r->db)) {
+        if (c->part.dbs == shard_dbs && r->db == SHARD_META)
+            listed_range_take(r->key, r->val, &c->list);
         if (c->migration != NULL)
             err = migration_note_row(c->migration, c, r);
         if (err != OK || c->part.dbs == shard_dbs ||
@@ -119,6 +122,7 @@ static bool is_sound_of_shard(struct copy_record *r)
     struct stats stats;
     struct event event;
     struct hook_health health;
+    struct listed_row listed;
     struct unreported_dead untold;
     struct str id_key;
     bool is_good = true;
@@ -138,6 +142,8 @@ static bool is_sound_of_shard(struct copy_record *r)
     case SHARD_REPLAYS:
         return replay_decode_at(place, v, &replay) == OK &&
                replay_is_at(&replay, k);
+    case SHARD_LISTED:
+        return listed_decode(place, k, v, &listed) == OK;
     case SHARD_STATS:
         stats_init(&stats);
         is_good = k.n_bytes == STATS_KEY_BYTES &&
@@ -218,7 +224,13 @@ static enum err put_state(struct copy_to *c)
     }
     if (c->state.last_org < c->last_org)
         c->state.last_org = c->last_org;
-    return err == OK ? shard_put_state(c->store, c->txn, &c->state) : err;
+    if (err == OK)
+        err = shard_put_state(c->store, c->txn, &c->state);
+    // Without this row the list begins anew at the cursor.
+    if (err == OK && !c->has_lost_list &&
+        position_cmp(c->list.to, c->state.cursor) == 0)
+        err = listed_range_put(c->store, c->txn, SHARD_META, &c->list);
+    return err;
 }
 
 enum err copy_finish(struct copy_to *c, const uint8_t *id)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "queue/listing/listed_event.h"
 #include "queue/lmdb/environment.h"
 #include "queue/lmdb/identity.h"
 #include "queue/records/schema.h"
@@ -26,8 +27,10 @@ struct copy_to {
     struct needed needed;     // of a shard
     struct shard_state state; // of a shard, if has_state
     bool has_state;
-    uint64_t last_org; // highest organization number with an attempt
-    int64_t n_dropped; // due and dead rows that were not copied
+    uint64_t last_org;        // highest organization number with an attempt
+    struct listed_range list; // of a shard: where its list of events is whole
+    bool has_lost_list;       // part of that list was not copied
+    int64_t n_dropped;        // due and dead rows that were not copied
 };
 
 // Makes the environment DIR/NAME of `part`, and leaves it open.

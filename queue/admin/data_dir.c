@@ -22,6 +22,7 @@
 #include "queue/lmdb/environment.h"
 #include "queue/lmdb/files.h"
 #include "queue/lmdb/identity.h"
+#include "queue/lmdb/part.h"
 #include "queue/records/schema.h"
 #include "queue/sealing/key_check.h"
 
@@ -274,6 +275,20 @@ static enum err give_id(const struct queue_config *config)
     return format_write(config->data_dir, &f);
 }
 
+// Makes the tables that an earlier version of the program did not make.
+static enum err complete_tables(const struct queue_config *config, unsigned n)
+{
+    enum err err = OK;
+
+    for (unsigned k = 0; k < n && err == OK; k++) {
+        struct part part = part_of(config, k + 2);
+        struct store *store;
+
+        err = part_open(config, &part, false, &store);
+    }
+    return err;
+}
+
 // Checks that the parts belong together, as an earlier start left them.
 static enum err check_parts(const struct queue_config *config, struct buf *why)
 {
@@ -284,6 +299,8 @@ static enum err check_parts(const struct queue_config *config, struct buf *why)
         err = finish_swap(config->data_dir);
     if (err == OK)
         err = queue_n_shards(config->data_dir, &n);
+    if (err == OK)
+        err = complete_tables(config, n);
     if (err == OK || err == ERR_NOTFOUND)
         err = identity_check_parts(config, n, true, why);
     return explain(err, config->data_dir, "the queue cannot be read", why);

@@ -14,6 +14,7 @@
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "queue/admin/environment_dir.h"
+#include "queue/listing/listed_rows.h"
 #include "queue/lmdb/files.h"
 #include "queue/lmdb/identity.h"
 #include "queue/records/replay_record.h"
@@ -31,6 +32,7 @@ struct move {
     struct shard_state old_state[QUEUE_SHARDS_MAX];
     struct store *fresh[QUEUE_SHARDS_MAX];
     struct shard_state state[QUEUE_SHARDS_MAX];
+    struct listed_range list;               // of the new shards
     MDB_txn *txn[QUEUE_SHARDS_MAX];         // of `fresh`; NULL: none is open
     struct needed needed[QUEUE_SHARDS_MAX]; // of the transaction
     size_t n_rows[QUEUE_SHARDS_MAX];
@@ -129,15 +131,37 @@ static unsigned owner_of(const struct move *m, unsigned db, MDB_val key)
     return queue_shard_of(get_be64(at), m->n_new);
 }
 
+// Adds a row of the list of events to the organization's new home.
+static enum err move_listed(struct move *m, MDB_val key, struct str record)
+{
+    struct listed_row row;
+    MDB_txn *txn;
+    unsigned to;
+    enum err err;
+
+    if (listed_decode(RECORD_NOWHERE, str_of_val(key), record, &row) != OK) {
+        if (position_cmp(m->list.from, m->list.to) < 0)
+            m->list.from = m->list.to; // it is damaged: the list begins anew
+        return OK;
+    }
+    to = listed_home(row.dialect, row.org, m->n_new);
+    err = txn_of(m, to, &txn);
+    return err == OK ? listed_put(m->fresh[to], txn, SHARD_LISTED, key, record)
+                     : err;
+}
+
 static enum err move_row(struct move *m, unsigned db, MDB_val key,
                          struct str record)
 {
-    unsigned to = owner_of(m, db, key);
+    unsigned to;
     MDB_txn *txn;
     enum err err;
 
     if (db == SHARD_REPLAYS)
         return move_replay(m, record);
+    if (db == SHARD_LISTED)
+        return move_listed(m, key, record);
+    to = owner_of(m, db, key);
     err = txn_of(m, to, &txn);
     if (err == OK &&
         db == SHARD_STATS) // an organization has statistics in each shard
@@ -319,6 +343,7 @@ static enum err make_states(struct move *m)
         err = add_handover(&common, &old);
     for (unsigned i = 0; i < m->n_new; i++)
         m->state[i] = common;
+    m->list.to = common.cursor;
     return err;
 }
 
@@ -372,10 +397,26 @@ static enum err write_states(struct move *m, const struct queue_config *config)
         if (err == OK)
             err = shard_put_state(m->fresh[k], txn, &m->state[k]);
         if (err == OK)
+            err = listed_range_put(m->fresh[k], txn, SHARD_META, &m->list);
+        if (err == OK)
             err = identity_put(m->fresh[k], txn, &part, format.id);
         if (err == OK)
             err = flush(m, k);
     }
+    return err;
+}
+
+// The list of the new shards is whole where those of all old ones were.
+static enum err take_range(struct move *m, MDB_txn *txn, unsigned i)
+{
+    struct position cursor = m->old_state[i].cursor;
+    struct listed_range range;
+    enum err err = listed_range_get(m->old[i], txn, SHARD_META, &range);
+
+    if (position_cmp(range.to, cursor) != 0)
+        range.from = cursor;
+    if (position_cmp(range.from, m->list.from) > 0)
+        m->list.from = range.from;
     return err;
 }
 
@@ -395,6 +436,8 @@ static enum err open_old(struct move *m, const struct queue_config *config)
         if (err != OK)
             return err;
         err = shard_read_state(m->old[i], txn, &m->old_state[i]);
+        if (err == OK)
+            err = take_range(m, txn, i);
         store_read_end(m->old[i]);
     }
     return err;
@@ -424,10 +467,9 @@ enum err reshard(const struct queue_config *config, unsigned n_old)
 {
     // Events of the engine's own may go to any shard: their ids are treated as if
     // they began with a hook's number.
-    static const unsigned moved[] = {
-        SHARD_DUE,    SHARD_DEAD,  SHARD_HEALTH,
-        SHARD_OUTBOX, SHARD_STATS, SHARD_REPLAYS
-    };
+    static const unsigned moved[] = { SHARD_DUE,    SHARD_DEAD,  SHARD_HEALTH,
+                                      SHARD_OUTBOX, SHARD_STATS, SHARD_REPLAYS,
+                                      SHARD_LISTED };
     struct move *m = xcalloc(1, sizeof(*m));
     enum err err;
 

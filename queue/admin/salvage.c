@@ -382,6 +382,8 @@ enum err salvage_run(struct salvage *s, struct copy_to *to,
     for (size_t i = 0; i < WALK_TABLES_MAX; i++)
         s->n_lost[i] += w->lost[i];
     s->n_faults = w->n_faults;
+    to->has_lost_list |= s->part.dbs == shard_dbs &&
+                         (w->n_faults > 0 || s->n_damaged[SHARD_LISTED] > 0);
     walk_clear(w);
     free(w);
     return run.err;

@@ -18,6 +18,7 @@
 #include "queue/catalog/orgs.h"
 #include "queue/event_log/hidden.h"
 #include "queue/event_log/log_end.h"
+#include "queue/listing/listed_rows.h"
 #include "queue/lmdb/identity.h"
 #include "queue/lmdb/page_check.h"
 #include "queue/orgs/org_value_rows.h"
@@ -81,8 +82,11 @@ static enum err each(struct check *c, struct store *s, MDB_txn *txn,
     MDB_cursor *cursor;
     MDB_val key;
     MDB_val val;
-    int rc = mdb_cursor_open(txn, store_db(s, db), &cursor);
+    int rc;
 
+    if (!store_has_table(s, db))
+        return OK;
+    rc = mdb_cursor_open(txn, store_db(s, db), &cursor);
     if (rc != 0)
         return store_err(s, rc, "verify");
     while ((rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
@@ -261,6 +265,15 @@ static void on_outbox(struct check *c, unsigned k, MDB_val key, MDB_val val)
         fault(c, "deliveries %u: an event of the engine is damaged", k);
 }
 
+static void on_listed(struct check *c, unsigned k, MDB_val key, MDB_val val)
+{
+    struct listed_row row;
+
+    if (listed_decode(place_in(k, SHARD_LISTED, key), str_of_val(key),
+                      str_of_val(val), &row) != OK)
+        fault(c, "deliveries %u: a row of the list of events is damaged", k);
+}
+
 static enum err check_index(struct check *c, struct store *s, MDB_txn *txn,
                             unsigned k)
 {
@@ -341,6 +354,8 @@ static enum err check_rows(struct check *c, struct store *s, MDB_txn *txn,
         err = each(c, s, txn, SHARD_STATS, k, on_stats);
     if (err == OK)
         err = each(c, s, txn, SHARD_REPLAYS, k, on_replay);
+    if (err == OK)
+        err = each(c, s, txn, SHARD_LISTED, k, on_listed);
     c->n_needed = 0;
     if (err == OK)
         err = each(c, s, txn, SHARD_NEEDED, k, on_needed);
@@ -519,7 +534,7 @@ static void count_part(struct check *c, unsigned i, unsigned read_dbs)
     for (size_t db = 0; db < part.n_dbs; db++) {
         MDB_stat stat;
 
-        if ((read_dbs & 1U << db) != 0 &&
+        if ((read_dbs & 1U << db) != 0 && store_has_table(s, db) &&
             mdb_stat(txn, store_db(s, db), &stat) == 0)
             c->n_total += stat.ms_entries;
     }
@@ -531,7 +546,7 @@ static void count_all(struct check *c)
     const unsigned of_shard = 1U << SHARD_DUE | 1U << SHARD_DEAD |
                               1U << SHARD_ATTEMPTS | 1U << SHARD_OUTBOX |
                               1U << SHARD_STATS | 1U << SHARD_REPLAYS |
-                              1U << SHARD_NEEDED;
+                              1U << SHARD_NEEDED | 1U << SHARD_LISTED;
 
     count_part(c, 0, 1U << EVENTS_EVENTS);
     for (unsigned k = 0; k < c->config->n_shards; k++)

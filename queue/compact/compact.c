@@ -102,8 +102,11 @@ static enum err copy_table(struct copy *k, unsigned db)
     MDB_val key;
     MDB_val val;
     enum err err = OK;
-    int rc = mdb_cursor_open(k->read, store_db(k->from, db), &from);
+    int rc;
 
+    if (!store_has_table(k->from, db))
+        return OK;
+    rc = mdb_cursor_open(k->read, store_db(k->from, db), &from);
     if (rc != 0)
         return store_err(k->from, rc, "read records");
     while (err == OK &&
@@ -126,8 +129,10 @@ static enum err compare(struct copy *k, size_t n_dbs)
     for (unsigned db = 0; db < n_dbs && err == OK; db++) {
         MDB_stat before = { 0 };
         MDB_stat after = { 0 };
-        int rc = mdb_stat(k->read, store_db(k->from, db), &before);
+        int rc = 0;
 
+        if (store_has_table(k->from, db))
+            rc = mdb_stat(k->read, store_db(k->from, db), &before);
         if (rc == 0)
             rc = mdb_stat(k->write, store_db(k->to, db), &after);
         err = store_err(k->to, rc, "compare");
@@ -291,6 +296,8 @@ static enum err count_records(struct compaction *c, const struct part *part,
     for (unsigned db = 0; db < part->n_dbs && err == OK; db++) {
         MDB_stat stat;
 
+        if (!store_has_table(from, db))
+            continue;
         err = store_err(from, mdb_stat(txn, store_db(from, db), &stat),
                         "count records");
         if (err == OK)

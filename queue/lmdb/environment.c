@@ -21,6 +21,7 @@
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "queue/lmdb/environment_guard.h"
+#include "queue/records/schema.h"
 
 #define READERS_MAX   512
 #define LOCK_BYTES    (READERS_MAX * 64 + 4096) // LMDB's needs, and some more
@@ -112,6 +113,10 @@ static enum err open_dbs(struct store *s, const char *const *names,
     for (size_t i = 0; i < n_names && rc == 0; i++) {
         rc = mdb_dbi_open(txn, names[i], s->is_read_only ? 0 : MDB_CREATE,
                           &s->dbs[i]);
+        if (rc == MDB_NOTFOUND && names == shard_dbs && i == SHARD_LISTED) {
+            s->dbs[i] = STORE_NO_DB; // an older version made no such table
+            rc = 0;
+        }
     }
     if (rc == 0)
         rc = mdb_txn_commit(txn); // readers too: it keeps the handles

@@ -17,6 +17,7 @@
 #include "common/base/str.h"
 
 #define STORE_DBS_MAX 14
+#define STORE_NO_DB   ((MDB_dbi)-1)
 
 // Closed to other rooms.
 struct store {
@@ -62,6 +63,13 @@ static inline uint64_t store_map_bytes(const struct store *s)
     return s->map_bytes;
 }
 
+// Whether the environment has the table: one that was opened for reading lacks the list
+// of events if an older version made it, and store_db() is of no use then.
+static inline bool store_has_table(const struct store *s, size_t db)
+{
+    return s->dbs[db] != STORE_NO_DB;
+}
+
 // Whether store_read() was called, and store_read_end() not yet.
 static inline bool store_is_reading(const struct store *s)
 {
@@ -78,7 +86,7 @@ static inline uint64_t store_shard_map(uint64_t max_bytes)
 }
 
 // Opens the environment in `dir` and its databases by name; a writer creates
-// missing databases. ERR_NOTFOUND: there is none (reader only).
+// missing databases, and a reader opens a shard without the last one. ERR_NOTFOUND: there is none (reader only).
 MUST_CHECK enum err store_open(const char *dir, uint64_t map_bytes,
                                bool read_only, const char *const *names,
                                size_t n_names, struct store **out);

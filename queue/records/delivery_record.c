@@ -9,10 +9,10 @@
 
 const char *const events_dbs[EVENTS_DBS] = { "events", "keys", "key_times",
                                              "meta", "stacks" };
-const char *const shard_dbs[SHARD_DBS] = { "due",      "dead",    "attempts",
-                                           "by_owner", "failed",  "by_event",
-                                           "meta",     "health",  "outbox",
-                                           "stats",    "replays", "needed" };
+const char *const shard_dbs[SHARD_DBS] = {
+    "due",    "dead",   "attempts", "by_owner", "failed", "by_event", "meta",
+    "health", "outbox", "stats",    "replays",  "needed", "listed"
+};
 const char *const hooks_dbs[HOOKS_DBS] = { "hooks", "by_no",  "changes",
                                            "meta",  "stacks", "tokens",
                                            "orgs",  "org_nos" };

@@ -45,7 +45,12 @@
 //   stats       size(1) start_s(8) owner(8)    -> stats record
 //   replays     replay id(16) hook(8)          -> replay record
 //   needed      position / 64 (8)              -> n(8) due and dead rows there
+//   listed      dialect(1) org 0 position / 128 (8) -> listed record; older
+//                                                 versions have no such table
 //   meta        "state"                        -> state record
+//               "listed"                       -> from(8) to(8): `listed` has all
+//                                                 events behind `from`, if `to` is
+//                                                 the cursor of the state; else none
 //               "self", "erased"               -> as in events; n attempts
 // DATA_DIR/hooks/            LMDB, written by api
 //   hooks       dialect(1) level(1) org 0 project 0 target 0 name -> hook record
@@ -145,6 +150,7 @@ enum {
     SHARD_STATS,
     SHARD_REPLAYS,
     SHARD_NEEDED,
+    SHARD_LISTED,
     SHARD_DBS
 };
 enum {

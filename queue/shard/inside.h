@@ -28,7 +28,9 @@ enum batch_op {
     CHANGE_OUTBOX_DEL = 9,
     CHANGE_REPLAY_PUT = 10,
     CHANGE_REPLAY_DEL = 11,
-    CHANGE_STATS = 12 // key: owner(8) at_s(8)
+    CHANGE_STATS = 12, // key: owner(8) at_s(8)
+    CHANGE_LISTED_PUT = 13,
+    CHANGE_LISTED_DEL = 14
 };
 
 // Closed to other rooms.

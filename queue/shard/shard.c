@@ -18,6 +18,7 @@
 #include "common/log/log.h"
 #include "common/process/blame.h"
 #include "common/process/pulse.h"
+#include "queue/listing/listed_rows.h"
 #include "queue/lmdb/identity.h"
 #include "queue/records/schema.h"
 #include "queue/shard/inside.h"
@@ -146,6 +147,11 @@ static enum err apply_step(struct shard *s, MDB_txn *txn, struct needed *needed,
         return put_or_del(s->store, txn, SHARD_REPLAYS, step, true);
     case CHANGE_REPLAY_DEL:
         return put_or_del(s->store, txn, SHARD_REPLAYS, step, false);
+    case CHANGE_LISTED_PUT:
+        return listed_put(s->store, txn, SHARD_LISTED, val_of(step->key),
+                          step->value);
+    case CHANGE_LISTED_DEL:
+        return put_or_del(s->store, txn, SHARD_LISTED, step, false);
     case CHANGE_STATS:
         return shard_add_stats(s->store, txn, step->key, step->value);
     case CHANGE_ATTEMPT:
@@ -194,6 +200,24 @@ static struct blamed record_of(const struct batch_step *step)
     return record;
 }
 
+// Moves the cursor. The list of events is whole up to it: an earlier version, which kept
+// none, left the range where it was, so where that does not end at the cursor the list
+// begins anew.
+static enum err move_cursor(struct shard *s, MDB_txn *txn)
+{
+    struct listed_range range;
+    enum err err = listed_range_get(s->store, txn, SHARD_META, &range);
+
+    if (err != OK)
+        return err;
+    if (position_cmp(range.to, s->fresh.cursor) != 0)
+        range.from = s->fresh.cursor;
+    range.to = s->change->cursor;
+    s->fresh.cursor = s->change->cursor;
+    forget_handovers(&s->fresh);
+    return listed_range_put(s->store, txn, SHARD_META, &range);
+}
+
 static enum err apply(struct shard *s, MDB_txn *txn)
 {
     struct batch_step step;
@@ -210,12 +234,10 @@ static enum err apply(struct shard *s, MDB_txn *txn)
     blame_begin(BLAME_NOTHING, 0, 0);
     if (err == OK)
         err = needed_flush(s->store, txn, &needed);
+    if (err == OK && s->change->has_cursor)
+        err = move_cursor(s, txn);
     if (err != OK)
         return err;
-    if (s->change->has_cursor) {
-        s->fresh.cursor = s->change->cursor;
-        forget_handovers(&s->fresh);
-    }
     if (s->change->clock_ms > s->fresh.clock_ms)
         s->fresh.clock_ms = s->change->clock_ms;
     if (s->change->ran_ms > s->fresh.ran_ms)

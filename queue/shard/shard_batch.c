@@ -9,6 +9,7 @@
 
 #include "common/base/codec.h"
 #include "common/base/mem.h"
+#include "queue/listing/listed_rows.h"
 #include "queue/records/replay_record.h"
 #include "queue/records/schema.h"
 #include "queue/shard/inside.h"
@@ -204,6 +205,25 @@ void batch_replay_put(struct shard_batch *c, const struct replay *replay)
 void batch_replay_del(struct shard_batch *c, const struct replay *replay)
 {
     put_replay(c, CHANGE_REPLAY_DEL, replay);
+}
+
+void batch_listed_put(struct shard_batch *c, const struct listed_row *row)
+{
+    uint8_t key[LISTED_KEY_MAX_BYTES];
+    size_t n_bytes = listed_key(row->dialect, row->org, row->block, key);
+
+    buf_reset(&c->record);
+    listed_encode(row, &c->record);
+    put_step(c, CHANGE_LISTED_PUT, bytes_of(key, n_bytes), buf_str(&c->record));
+}
+
+void batch_listed_del(struct shard_batch *c, enum dialect dialect,
+                      struct str org, uint64_t block)
+{
+    uint8_t key[LISTED_KEY_MAX_BYTES];
+    size_t n_bytes = listed_key(dialect, org, block, key);
+
+    put_step(c, CHANGE_LISTED_DEL, bytes_of(key, n_bytes), STR_EMPTY);
 }
 
 void batch_stats(struct shard_batch *c, uint64_t owner_no, int64_t at_s,

@@ -12,6 +12,7 @@
 #include "common/model/delivery.h"
 #include "common/model/event.h"
 #include "common/model/replay.h"
+#include "queue/listing/listed_event.h"
 #include "queue/records/counts.h"
 #include "queue/records/hook_health.h"
 #include "queue/records/stats.h"
@@ -52,6 +53,12 @@ void batch_outbox_del(struct shard_batch *c, const struct id *id);
 
 void batch_replay_put(struct shard_batch *c, const struct replay *replay);
 void batch_replay_del(struct shard_batch *c, const struct replay *replay);
+
+// Adds a row to the list of events: the events are noted once more if they are there.
+void batch_listed_put(struct shard_batch *c, const struct listed_row *row);
+// Deletes the row of an organization and block.
+void batch_listed_del(struct shard_batch *c, enum dialect dialect,
+                      struct str org, uint64_t block);
 
 // Adds to the statistics of an owner (history.h) at this time (UTC epoch).
 void batch_stats(struct shard_batch *c, uint64_t owner_no, int64_t at_s,

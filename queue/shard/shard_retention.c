@@ -11,6 +11,7 @@
 #include "common/base/codec.h"
 #include "queue/catalog/orgs.h"
 #include "queue/erasure/mark_row.h"
+#include "queue/listing/listed_rows.h"
 #include "queue/records/replay_record.h"
 #include "queue/records/schema.h"
 #include "queue/shard/inside.h"
@@ -210,6 +211,7 @@ enum stage {
     ERASE_ATTEMPTS_OF_SECOND,
     ERASE_REPLAYS,
     ERASE_OUTBOX,
+    ERASE_LISTED,
     ERASE_STATS,
     ERASE_STAGES
 };
@@ -394,6 +396,9 @@ static enum err erase_in_stage(struct erase_step *e, bool *is_end)
         return erase_rows(e, SHARD_REPLAYS, is_end);
     case ERASE_OUTBOX:
         return erase_rows(e, SHARD_OUTBOX, is_end);
+    case ERASE_LISTED:
+        return listed_erase(e->s->store, e->txn, SHARD_LISTED, e->what->org,
+                            e->s->trim_max, &e->n_removed, is_end);
     default:
         return erase_rows(e, SHARD_STATS, is_end);
     }

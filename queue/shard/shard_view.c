@@ -4,10 +4,13 @@
 #include "queue/shard/shard_view.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/codec.h"
 #include "common/base/mem.h"
+#include "common/log/log.h"
 #include "queue/erasure/mark_row.h"
+#include "queue/listing/listed_rows.h"
 #include "queue/records/schema.h"
 #include "queue/shard/inside.h"
 #include "queue/shard/shard_state.h"
@@ -189,4 +192,135 @@ enum err shard_view_cursor(struct shard_view *view, struct position *out)
 enum err shard_view_erasure(struct shard_view *view, struct erasure_mark *out)
 {
     return mark_row_read(view->store, SHARD_META, out);
+}
+
+// --- the list of events ---
+
+enum err shard_view_listed_range(struct shard_view *view,
+                                 struct listed_range *out)
+{
+    struct shard_state state;
+    MDB_txn *txn;
+    enum err err = store_read(view->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = shard_read_state(view->store, txn, &state);
+    if (err == OK)
+        err = listed_range_get(view->store, txn, SHARD_META, out);
+    store_read_end(view->store);
+    if (err == OK && position_cmp(out->to, state.cursor) != 0)
+        *out = (struct listed_range){ state.cursor, state.cursor };
+    return err;
+}
+
+static bool read_listed(const struct store *s, MDB_val key, MDB_val val,
+                        struct listed_row *out)
+{
+    if (listed_decode(store_place(s, SHARD_LISTED, key), str_of_val(key),
+                      str_of_val(val), out) == OK)
+        return true;
+    log_warn("a row of the list of events is damaged", "path=%s",
+             log_quote(str_of(store_path(s))));
+    return false;
+}
+
+// The last row up to `wanted` that is sound and of the same organization.
+static int listed_before(const struct store *s, MDB_cursor *cursor,
+                         MDB_val wanted, struct listed_row *out)
+{
+    MDB_val key = wanted;
+    MDB_val val;
+    int rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+
+    if (rc == MDB_NOTFOUND) {
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_LAST);
+    } else if (rc == 0 && !str_eq(str_of_val(key), str_of_val(wanted))) {
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_PREV);
+    }
+    while (rc == 0) {
+        if (key.mv_size != wanted.mv_size ||
+            memcmp(key.mv_data, wanted.mv_data, wanted.mv_size - 8) != 0)
+            return MDB_NOTFOUND;
+        if (read_listed(s, key, val, out))
+            return 0;
+        rc = mdb_cursor_get(cursor, &key, &val, MDB_PREV);
+    }
+    return rc;
+}
+
+enum err shard_view_listed(struct shard_view *view, enum dialect dialect,
+                           struct str org, uint64_t block,
+                           struct listed_row *out)
+{
+    uint8_t bytes[LISTED_KEY_MAX_BYTES];
+    MDB_val key = val_at(bytes, listed_key(dialect, org, block, bytes));
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    enum err err = store_read(view->store, &txn);
+    int rc;
+
+    if (err != OK)
+        return err;
+    rc = mdb_cursor_open(txn, store_db(view->store, SHARD_LISTED), &cursor);
+    if (rc == 0) {
+        rc = listed_before(view->store, cursor, key, out);
+        mdb_cursor_close(cursor);
+    }
+    out->org = org;
+    store_read_end(view->store);
+    return rc == MDB_NOTFOUND ? ERR_NOTFOUND
+                              : store_err(view->store, rc, "read list");
+}
+
+static int listed_behind(const struct store *s, MDB_cursor *cursor,
+                         struct buf *key, struct listed_row *out)
+{
+    MDB_val at = val_of(buf_str(key));
+    MDB_val val;
+    int rc = key->n_bytes > 0 ? store_seek(cursor, &at, &val)
+                              : mdb_cursor_get(cursor, &at, &val, MDB_FIRST);
+
+    if (rc == 0 && key->n_bytes > 0 && str_eq(str_of_val(at), buf_str(key)))
+        rc = store_next(cursor, &at, &val);
+    while (rc == 0) {
+        buf_reset(key);
+        buf_put_str(key, str_of_val(at));
+        if (read_listed(s, at, val, out))
+            return 0;
+        rc = store_next(cursor, &at, &val);
+    }
+    return rc;
+}
+
+enum err shard_view_listed_next(struct shard_view *view, struct buf *key,
+                                struct listed_row *out)
+{
+    MDB_cursor *cursor;
+    MDB_txn *txn;
+    enum err err = store_read(view->store, &txn);
+    int rc;
+
+    if (err != OK)
+        return err;
+    rc = mdb_cursor_open(txn, store_db(view->store, SHARD_LISTED), &cursor);
+    if (rc == 0) {
+        rc = listed_behind(view->store, cursor, key, out);
+        mdb_cursor_close(cursor);
+    }
+    store_read_end(view->store);
+    if (rc == 0) // the row points into the database
+        out->org = (struct str){ key->at + 1, out->org.n_bytes };
+    return rc == MDB_NOTFOUND ? ERR_NOTFOUND
+                              : store_err(view->store, rc, "read list");
+}
+
+void shard_view_listed_behind(enum dialect dialect, struct str org,
+                              struct buf *key)
+{
+    uint8_t bytes[LISTED_KEY_MAX_BYTES];
+    size_t n_bytes = listed_key(dialect, org, UINT64_MAX, bytes);
+
+    buf_reset(key);
+    buf_put(key, bytes, n_bytes);
 }

@@ -9,9 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/model/event.h"
 #include "queue/erasure/erasure_mark.h"
+#include "queue/listing/listed_event.h"
 #include "queue/records/counts.h"
 #include "queue/records/queue_config.h"
 
@@ -42,6 +44,24 @@ MUST_CHECK enum err history_count(struct shard_view *view, uint64_t owner_no,
 // How far the last erasure of an organization is in this shard.
 MUST_CHECK enum err shard_view_erasure(struct shard_view *view,
                                        struct erasure_mark *out);
+
+// Where the shard's list of events is whole: behind `from`, up to `to`, its cursor.
+MUST_CHECK enum err shard_view_listed_range(struct shard_view *view,
+                                            struct listed_range *out);
+// Reads the row of the organization with the greatest block up to `block`; `out->org` is
+// `org`. Damaged rows are skipped and logged. ERR_NOTFOUND: there is none.
+MUST_CHECK enum err shard_view_listed(struct shard_view *view,
+                                      enum dialect dialect, struct str org,
+                                      uint64_t block, struct listed_row *out);
+// Reads the first row, of whichever organization, behind the key in `key`, and sets `key`
+// to its own; `out->org` points into `key`. An empty key is before all rows. Damaged rows
+// are skipped. ERR_NOTFOUND: there is none.
+MUST_CHECK enum err shard_view_listed_next(struct shard_view *view,
+                                           struct buf *key,
+                                           struct listed_row *out);
+// Sets `key` to a key behind all rows of the organization.
+void shard_view_listed_behind(enum dialect dialect, struct str org,
+                              struct buf *key);
 
 // Whether a delivery needs an event of this block (event number / 64).
 MUST_CHECK enum err shard_view_needs(struct shard_view *view, uint64_t block,

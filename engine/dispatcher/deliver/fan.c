@@ -27,6 +27,7 @@
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/slice.h"
 #include "engine/dispatcher/record/commit.h"
+#include "engine/dispatcher/record/listing.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/hook_table.h"
@@ -73,6 +74,7 @@ static void make(struct dispatcher *d, struct hook_state *f)
     if (shard_was_matched(d->shard, hook_state_id(f), event->position))
         return;
     fan->n_made++;
+    fan->n_matched++;
     row.ordering_key = ordering_key(fan, f);
     if (schedule_must_persist(&d->schedule, f)) {
         if (hook_is_ordered(f))
@@ -132,8 +134,11 @@ static void make_later(struct dispatcher *d)
         make(d, f);
 }
 
-static void end(struct fan *fan)
+static void end(struct dispatcher *d)
 {
+    struct fan *fan = d->fan;
+
+    listing_note(d, &fan->event, fan->n_matched);
     event_facts_end(&fan->facts);
     fan->is_open = false;
     arena_clear(&fan->arena);
@@ -145,6 +150,7 @@ bool fan_begin(struct dispatcher *d, const struct event *event)
 
     fan->n_found = fan->n_compared = fan->n = fan->i = 0;
     fan->has_patterns = false;
+    fan->n_matched = 0;
     fan->event = *event;
     match_event(d->index, event, on_match, fan);
     event_facts_begin(&fan->facts, &fan->event);
@@ -158,7 +164,7 @@ bool fan_begin(struct dispatcher *d, const struct event *event)
     fan->gives_rows = false;
     for (; fan->i < fan->n; fan->i++)
         make(d, fan->hooks[fan->i].hook);
-    end(fan);
+    end(d);
     return true;
 }
 
@@ -180,7 +186,7 @@ bool fan_run(struct dispatcher *d, int64_t until_us)
     blame_end(before);
     if (fan->i < fan->n)
         return false;
-    end(fan);
+    end(d);
     return true;
 }
 

@@ -28,8 +28,9 @@ struct fan {
     struct wanting *hooks;
     size_t n_found, n_compared, n, room, i;
     bool has_patterns;
-    uint64_t n_made; // deliveries
-    bool gives_rows; // each delivery gets its row at once: there are many
+    uint64_t n_made;    // deliveries
+    uint64_t n_matched; // of them, those of the event
+    bool gives_rows;    // each delivery gets its row at once: there are many
 };
 
 void fan_init(struct dispatcher *d);

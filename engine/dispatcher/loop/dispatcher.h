@@ -50,6 +50,7 @@ struct fan;
 struct health;
 struct health_rows;
 struct hook_cache;
+struct listing;
 struct log_reader;
 struct org_sum;
 struct process;
@@ -137,6 +138,7 @@ struct dispatcher {
     struct engine_events *engine_events;
     struct health *health;
     struct health_rows *health_rows;
+    struct listing *listing;
     struct replays *replays; // replay_progress.c
     bool was_without_room;   // storage.c: at the last check
     uint64_t jitter_state; // verdict.c: a small generator, seeded by the kernel

@@ -30,6 +30,7 @@
 #include "engine/dispatcher/loop/due_time.h"
 #include "engine/dispatcher/loop/turn.h"
 #include "engine/dispatcher/record/hooks.h"
+#include "engine/dispatcher/record/listing.h"
 #include "engine/dispatcher/schedule/delivery_table.h"
 #include "engine/dispatcher/schedule/hook_state.h"
 #include "engine/dispatcher/schedule/schedule.h"
@@ -237,6 +238,7 @@ static void put_rows(struct dispatcher *d)
 void commit_fill(struct dispatcher *d)
 {
     put_rows(d);
+    listing_flush(d);
     if (position_cmp(d->commit->cursor_added, d->read_to) != 0)
         batch_cursor(d->open_batch, d->read_to);
     d->commit->cursor_added = d->read_to;

@@ -11,6 +11,7 @@
 #include "common/process/role.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/removal/leaving.h"
+#include "engine/dispatcher/removal/unlisting.h"
 
 #define TRIM_ROWS     1000 // rows removed in one step
 #define TRIM_PAUSE_MS 10   // between two steps, while there is more to remove
@@ -20,7 +21,9 @@ struct removal {
     struct cautious_clock clock; // tells retention what may be removed
     uv_timer_t timer;
     struct leaving leaving;
-    bool is_under_way; // the shard removes
+    struct unlisting unlisting;
+    bool has_more_listed; // rows of the list of events to delete
+    bool is_under_way;    // the shard removes
 };
 
 static void on_trimmed(void *data, bool has_more);
@@ -39,6 +42,12 @@ static void trim(struct dispatcher *d)
 
     if (d->is_draining || r->is_under_way)
         return;
+    r->has_more_listed =
+        storage_has_room(d) &&
+        unlisting_work(d, &r->unlisting,
+                       keep.dead_before_us < keep.delivered_before_us
+                           ? keep.dead_before_us
+                           : keep.delivered_before_us);
     keep.erasure = leaving_what(d, &r->leaving);
     r->is_under_way = shard_trim(d->shard, &keep, TRIM_ROWS, on_trimmed, d);
 }
@@ -54,7 +63,7 @@ static void on_trimmed(void *data, bool has_more)
 
     d->removal->is_under_way = false;
     storage_refresh(d);
-    if (has_more)
+    if (has_more || d->removal->has_more_listed)
         uv_timer_start(&d->removal->timer, on_timer, TRIM_PAUSE_MS, 0);
 }
 

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// unlisting.c — removes rows of the list of events whose events have left the log.
+//
+// Which events the log has is asked of the log: an event may leave it by its age, by the
+// size of the log, or because of its organization, and one that a delivery needs stays
+// longer than its neighbours. So the rows of each organization are looked at from the
+// oldest on, round and round. The first row with an event that is there, and that is
+// not past retention, ends the look at its organization.
+
+#include "engine/dispatcher/removal/unlisting.h"
+
+#include "common/base/clock.h"
+#include "common/base/codec.h"
+#include "common/log/log.h"
+#include "engine/dispatcher/loop/slice.h"
+#include "engine/dispatcher/record/commit.h"
+#include "queue/queue.h"
+
+#define DELETE_MAX 256 // rows in one call
+
+static bool on_event(void *data, const struct event *event)
+{
+    (void)event;
+    *(bool *)data = true;
+    return false;
+}
+
+// Whether an event of the row is in the log. A damaged one, and one that cannot be read,
+// count as there.
+static bool has_event(struct dispatcher *d, const struct listed_row *row)
+{
+    for (size_t i = 0; i < row->n; i++) {
+        struct position position;
+        bool is_there = false;
+        enum err err;
+
+        put_be64(position.bytes, row->events[i].number);
+        err = event_view_get(d->events, position, on_event, &is_there);
+        if (err != ERR_NOTFOUND)
+            return true;
+    }
+    return false;
+}
+
+bool unlisting_work(struct dispatcher *d, struct unlisting *u,
+                    int64_t before_us)
+{
+    int64_t until_us = slice_end_us(clock_mono_us());
+    size_t n_deleted = 0;
+    enum err err = OK;
+
+    do {
+        struct listed_row row;
+
+        err = shard_view_listed_next(d->history, &u->at, &row);
+        if (err != OK)
+            break;
+        if (!has_event(d, &row)) {
+            batch_listed_del(d->open_batch, row.dialect, row.org, row.block);
+            n_deleted++;
+        } else if (row.newest_us >= before_us) {
+            shard_view_listed_behind(row.dialect, row.org, &u->at);
+        }
+    } while (n_deleted < DELETE_MAX && clock_mono_us() < until_us);
+    if (n_deleted > 0)
+        commit_schedule(d);
+    if (err == OK)
+        return n_deleted > 0;
+    buf_reset(&u->at); // from the beginning
+    if (err != ERR_NOTFOUND) {
+        log_warn("the list of events cannot be read", "reason=%s",
+                 log_quote(str_of(err_str(err))));
+    }
+    return false;
+}
