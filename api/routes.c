@@ -78,6 +78,8 @@
       .takes_json = true, .is_akinon = true },                                 \
     { METHOD_POST, AUTH_WRITE, at "/explain", explain_posted,                  \
       .takes_json = true, .takes_event = true, .is_long = true, .is_akinon = true },            \
+    { METHOD_GET, AUTH_READ, at "/events", events_list, .is_long = true,       \
+      .is_akinon = true },                                                     \
     { METHOD_GET, AUTH_READ, at "/events/{event}", explain_stored,             \
       .is_long = true, .is_akinon = true }
 #define CATALOGUE_ROUTES(at, ...)                                              \
@@ -94,6 +96,8 @@
       .is_akinon = true },                                                     \
     { METHOD_GET, AUTH_READ, at "/deliveries", deliveries_list_org,            \
       .is_long = true, .is_akinon = true },                                    \
+    { METHOD_GET, AUTH_READ, at "/events", events_list, .is_long = true,       \
+      .is_akinon = true },                                                     \
     { METHOD_GET, AUTH_READ, at "/events/{event}", explain_stored,             \
       .is_long = true, .is_akinon = true },                                    \
     SIGNING_ROUTES(at, .is_akinon = true),                                     \
@@ -138,6 +142,13 @@ static const struct route routes[] = {
     { METHOD_GET, AUTH_READ, "/api/orgs/{org}/status", status_get_org,
       .takes_json = false },
     { METHOD_GET, AUTH_READ, "/api/orgs/{org}/deliveries", deliveries_list_org,
+      .is_long = true },
+    { METHOD_GET, AUTH_READ, "/api/orgs/{org}/events", events_list,
+      .is_long = true },
+    { METHOD_GET, AUTH_READ, "/api/stacks/{org}/{project}/{stack}/events",
+      events_list, .is_long = true },
+    { METHOD_GET, AUTH_READ,
+      "/api/esc/environments/{org}/{project}/{env}/events", events_list,
       .is_long = true },
     { METHOD_GET, AUTH_READ, "/api/orgs/{org}/events/{event}", explain_stored,
       .is_long = true },

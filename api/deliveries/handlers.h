@@ -19,6 +19,9 @@ void deliveries_list_org(struct api_request *rq); // of an organization
 void deliveries_show(struct api_request *rq, uint64_t hook_id,
                      const struct reply *reply);
 
+// --- event_list_routes.c: accepted events ---
+void events_list(struct api_request *rq); // of an organization or a place
+
 // --- request_routes.c: one attempt, and the request that it sent ---
 void attempts_get(struct api_request *rq);
 void requests_get(struct api_request *rq);

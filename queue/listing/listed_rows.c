@@ -165,9 +165,10 @@ enum err listed_put(struct store *s, MDB_txn *txn, unsigned db, MDB_val key,
 
     if (rc == MDB_NOTFOUND ||
         (rc == 0 && listed_decode(store_place(s, db, key), str_of_val(key),
-                                  str_of_val(there), &row) != OK))
+                                  str_of_val(there), &row) != OK)) {
         return store_err(s, store_put(s, txn, db, key, record, 0),
                          "list events");
+    }
     if (rc != 0)
         return store_err(s, rc, "list events");
     if (listed_decode(RECORD_NOWHERE, str_of_val(key), record, &more) != OK)
@@ -201,26 +202,24 @@ static int erase_named(MDB_cursor *cursor, struct str name, size_t max,
 }
 
 enum err listed_erase(struct store *s, MDB_txn *txn, unsigned db,
-                      struct str org, size_t max, size_t *n, bool *is_end)
+                      struct str org, size_t max, size_t *n)
 {
     static const enum dialect dialects[] = { DIALECT_PULUMI, DIALECT_AKINON };
     uint8_t bytes[LISTED_KEY_MAX_BYTES];
     MDB_cursor *cursor;
     int rc = mdb_cursor_open(txn, store_db(s, db), &cursor);
 
-    *is_end = false;
+    *n = 0;
     if (rc != 0)
         return store_err(s, rc, "erase list");
-    rc = MDB_NOTFOUND;
-    for (size_t i = 0; i < 2 && rc == MDB_NOTFOUND; i++) {
+    for (size_t i = 0; i < 2 && (rc == 0 || rc == MDB_NOTFOUND); i++) {
         size_t n_bytes = put_name(dialects[i], org, bytes);
 
         rc = erase_named(cursor, (struct str){ (const char *)bytes, n_bytes },
                          max, n);
     }
     mdb_cursor_close(cursor);
-    *is_end = rc == MDB_NOTFOUND;
-    return *is_end ? OK : store_err(s, rc, "erase list");
+    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "erase list");
 }
 
 // --- where the list is whole ---

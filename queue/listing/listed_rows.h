@@ -30,11 +30,10 @@ MUST_CHECK enum err listed_decode(uint32_t place, struct str key,
 MUST_CHECK enum err listed_put(struct store *s, MDB_txn *txn, unsigned db,
                                MDB_val key, struct str record);
 
-// Removes up to `max` rows of an organization, of both dialects; `n` grows by how many.
-// `is_end`: none is left.
+// Removes up to `max` rows of an organization, of both dialects; `n` is how many: fewer
+// than `max` if none is left.
 MUST_CHECK enum err listed_erase(struct store *s, MDB_txn *txn, unsigned db,
-                                 struct str org, size_t max, size_t *n,
-                                 bool *is_end);
+                                 struct str org, size_t max, size_t *n);
 
 // The range in which the list is whole, a row of the table `meta`. Without one, or with
 // one that is malformed: an empty range, both ends before the first event.

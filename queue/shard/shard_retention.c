@@ -385,6 +385,17 @@ static enum err erase_rows(struct erase_step *e, unsigned db, bool *is_end)
     return *is_end ? OK : store_err(s->store, rc, "erase rows");
 }
 
+static enum err erase_listed(struct erase_step *e, bool *is_end)
+{
+    size_t n = 0;
+    enum err err = listed_erase(e->s->store, e->txn, SHARD_LISTED, e->what->org,
+                                e->s->trim_max, &n);
+
+    e->n_removed += n;
+    *is_end = n < e->s->trim_max;
+    return err;
+}
+
 static enum err erase_in_stage(struct erase_step *e, bool *is_end)
 {
     switch (e->s->erasing.stage) {
@@ -397,8 +408,7 @@ static enum err erase_in_stage(struct erase_step *e, bool *is_end)
     case ERASE_OUTBOX:
         return erase_rows(e, SHARD_OUTBOX, is_end);
     case ERASE_LISTED:
-        return listed_erase(e->s->store, e->txn, SHARD_LISTED, e->what->org,
-                            e->s->trim_max, &e->n_removed, is_end);
+        return erase_listed(e, is_end);
     default:
         return erase_rows(e, SHARD_STATS, is_end);
     }

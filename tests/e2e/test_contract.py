@@ -314,6 +314,9 @@ def test_the_other_operations(engine, receiver):
     akinon = "/organizations/{organizationId}/projects/{projectId}"
     walk_own(engine, call, "/api/orgs/{orgName}", {})
     assert call("GET", "/api/orgs/{orgName}/deliveries").status == 200
+    for place in ("/api/stacks/{orgName}/{projectName}/{stackName}",
+                  "/api/esc/environments/{orgName}/{projectName}/{envName}"):
+        assert call("GET", place + "/events", envName="dev").status == 200
     for base, values in (("/api/orgs/{orgName}", {}),
                          (akinon, {"projectId": AKINON["projectId"]}),
                          ("/api/v1" + akinon, {"projectId": "0" * 24})):
@@ -327,6 +330,7 @@ def test_the_other_operations(engine, receiver):
                     **values).status == 200
         posted = call("POST", base + "/events", body, engine.ingest_port,
                       **values).json()["id"]
+        assert posted in [e["id"] for e in call("GET", base + "/events", **values).json()]
         one = base + "/events/{event}"
         assert call("GET", one, event=posted, **values).status == 200
         assert call("GET", one, event="0" * 8, **values).status == 404
@@ -337,6 +341,7 @@ def test_the_other_operations(engine, receiver):
         assert call("GET", prefix + "/organizations").status == 200
         assert call("GET", base + "/deliveries").status == 200
         assert call("GET", base + "/events/{event}", event=posted).status == 200
+        assert posted in [e["id"] for e in call("GET", base + "/events").json()]
         assert call("POST", base + "/dead/discard", {}).status == 200
     assert [o["organization"] for o in call("GET", "/api/orgs").json()][0] == "acme"
     whole = "/api/orgs/{orgName}"

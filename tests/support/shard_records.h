@@ -4,6 +4,7 @@
 #ifndef TESTS_SUPPORT_SHARD_RECORDS_H
 #define TESTS_SUPPORT_SHARD_RECORDS_H
 
+#include "common/base/codec.h"
 #include "tests/support/queue_fixture.h"
 
 #define N_HOOKS  9
@@ -156,6 +157,54 @@ static inline void put_hook(struct shard_batch *c, uint64_t hook_id)
         batch_replay_put(c, &r);
     }
     stats_clear(&stats);
+}
+
+// Lists all events: the home shard of their organization notes those that no hook of its
+// own wants, too.
+static inline void put_list(struct shard_batch *c, unsigned k,
+                            unsigned n_shards)
+{
+    struct listed_row row = { .dialect = DIALECT_PULUMI,
+                              .org = STR("acme"),
+                              .newest_us = 5 };
+    uint32_t n_hooks = 0;
+
+    for (uint64_t hook_id = 1; hook_id <= N_HOOKS; hook_id++)
+        n_hooks += queue_shard_of(hook_id, n_shards) == k;
+    if (n_hooks == 0 && listed_home(row.dialect, row.org, n_shards) != k)
+        return;
+    for (uint64_t n = 1; n <= N_EVENTS; n++) {
+        row.events[row.n++] =
+            (struct listed_event){ get_be64(nth(n).bytes), n_hooks,
+                                   listed_kind(STR("a.b")) };
+    }
+    batch_listed_put(c, &row);
+}
+
+// Adds what the shard lists; `n_matched` is by the number of the event. False: the list is
+// not as put_list() made it.
+static inline bool add_list(struct shard_view *view, uint32_t *n_matched)
+{
+    struct listed_range range;
+    struct listed_row row;
+    enum err err =
+        shard_view_listed(view, DIALECT_PULUMI, STR("acme"), UINT64_MAX, &row);
+
+    if (shard_view_listed_range(view, &range) != OK ||
+        position_cmp(range.from, position_start) != 0 ||
+        position_cmp(range.to, nth(N_EVENTS)) != 0)
+        return false;
+    if (err != OK)
+        return err == ERR_NOTFOUND;
+    for (uint64_t n = 1; n <= N_EVENTS; n++) {
+        const struct listed_event *event = &row.events[n - 1];
+
+        if (event->number != get_be64(nth(n).bytes) ||
+            event->kind != listed_kind(STR("a.b")))
+            return false;
+        n_matched[n] += event->n_matched;
+    }
+    return row.n == N_EVENTS && row.newest_us == 5;
 }
 
 #endif

@@ -30,7 +30,7 @@ static bool on_event(void *data, const struct event *event)
 static bool has_event(struct dispatcher *d, const struct listed_row *row)
 {
     for (size_t i = 0; i < row->n; i++) {
-        struct position position;
+        struct position position = { { 0 } };
         bool is_there = false;
         enum err err;
 

@@ -126,28 +126,6 @@ static void put_admin_token(const struct place *p)
     free(path);
 }
 
-// Lists all events: the home shard of their organization notes those that no hook of its
-// own wants, too.
-static void put_list(const struct fixture *f, struct shard_batch *c, unsigned k)
-{
-    unsigned n_shards = f->config.n_shards;
-    struct listed_row row = { .dialect = DIALECT_PULUMI,
-                              .org = STR("acme"),
-                              .newest_us = 5 };
-    uint32_t n_hooks = 0;
-
-    for (uint64_t hook_id = 1; hook_id <= N_HOOKS; hook_id++)
-        n_hooks += queue_shard_of(hook_id, n_shards) == k;
-    if (n_hooks == 0 && listed_home(row.dialect, row.org, n_shards) != k)
-        return;
-    for (uint64_t n = 1; n <= N_EVENTS; n++) {
-        row.events[row.n++] =
-            (struct listed_event){ get_be64(nth(n).bytes), n_hooks,
-                                   listed_kind(STR("a.b")) };
-    }
-    batch_listed_put(c, &row);
-}
-
 // Fills a shard with records of all kinds of the hooks that it owns.
 static void fill_shard(struct fixture *f, unsigned k)
 {
@@ -158,7 +136,7 @@ static void fill_shard(struct fixture *f, unsigned k)
         if (queue_shard_of(hook_id, f->config.n_shards) == k)
             put_hook(c, hook_id);
     }
-    put_list(f, c, k);
+    put_list(c, k, f->config.n_shards);
     batch_stats_noted(c);
     batch_clock(c, 123456, 654321);
     batch_cursor(c, nth(N_EVENTS));
@@ -364,26 +342,6 @@ struct sum {
     uint32_t n_matched[N_EVENTS + 1]; // by the list of events
 };
 
-static void check_list(struct shard_view *view, struct sum *sum)
-{
-    struct listed_range range;
-    struct listed_row row;
-    enum err err =
-        shard_view_listed(view, DIALECT_PULUMI, STR("acme"), UINT64_MAX, &row);
-
-    CHECK(shard_view_listed_range(view, &range) == OK);
-    CHECK(position_cmp(range.from, position_start) == 0);
-    CHECK(position_cmp(range.to, nth(N_EVENTS)) == 0);
-    if (err == ERR_NOTFOUND)
-        return;
-    CHECK(err == OK && row.n == N_EVENTS && row.newest_us == 5);
-    for (uint64_t n = 1; n <= N_EVENTS; n++) {
-        CHECK(row.events[n - 1].number == get_be64(nth(n).bytes));
-        CHECK(row.events[n - 1].kind == listed_kind(STR("a.b")));
-        sum->n_matched[n] += row.events[n - 1].n_matched;
-    }
-}
-
 static void check_state(struct shard *s, struct shard_view *view)
 {
     uint64_t next_no;
@@ -425,7 +383,7 @@ static void check_shard(struct place *p, unsigned k, struct sum *sum)
         check_hook(s, view, &f, hook_id);
         sum->own[hook_id] += f.own[hook_id];
     }
-    check_list(view, sum);
+    CHECK(add_list(view, sum->n_matched));
     sum->n_of_org += count_history(view, ORG);
     read_stats(view, ORG, &sum->of_org);
 }
