@@ -160,6 +160,21 @@ static const struct opt deliveries_options[] = {
     { NULL, NULL, NULL, NULL },
 };
 
+static const struct opt event_options[] = {
+    { "unmatched", NULL, "only events that no webhook wanted", NULL },
+    { "kind", "KINDS", "kinds of events, separated by commas", NULL },
+    { "since", "TIME", "events that were accepted at this time or later, in a form that "
+      "`posthorn deliveries` takes", "yesterday today 1h 24h 7d" },
+    { "until", "TIME", "events that were accepted before this time", NULL },
+    { "limit", "N", "maximum number of rows; default: 100", NULL },
+    { "org", "NAME", "organization", NULL },
+    { "project", "NAME", "project of a stack or environment", NULL },
+    { "stack", "NAME", "stack", NULL },
+    { "environment", "NAME", "environment", NULL },
+    { "akinon", NULL, "--org and --project are ids of Akinon App Maker", NULL },
+    { NULL, NULL, NULL, NULL },
+};
+
 static const struct opt replay_options[] = {
     { "rate", "N", "attempts per second; default: the setting replay_rate",
       NULL },
@@ -358,6 +373,14 @@ static const struct command commands[] = {
       "organization.",
       "posthorn deliveries --org acme --state dead --since 2026-11-20T00:00:00Z",
       { deliveries_options, state_filter, filter, scope, at_engine } },
+    { "events", command_events, NULL, 0, 0, NULL,
+      "show which events were accepted, and how many webhooks wanted them",
+      "Prints one row per event, newest first. MATCHED is the number of webhooks that "
+      "wanted the event when it came; - if that is not known: a dispatcher has not come to "
+      "it yet, or an earlier version did. `posthorn explain --id` says why a webhook did "
+      "not want it.",
+      "posthorn events --org acme --unmatched --since 24h",
+      { event_options, at_engine } },
     { "redeliver", command_redeliver, "EVENT", 1, 1, NULL,
       "send one event to a webhook again at once",
       "Waits for the response and prints it.",
@@ -528,7 +551,7 @@ static const struct command commands[] = {
 
 static const struct command_group groups[] = {
     { "The engine", { "serve", "status", "dashboard", "config", "bench", NULL } },
-    { "Events", { "send", "explain", "sink", NULL } },
+    { "Events", { "send", "events", "explain", "sink", NULL } },
     { "Webhooks", { "hook", "export", "import", NULL } },
     { "Deliveries", { "deliveries", "tail", "stats", "redeliver", "replay", "dead",
       NULL } },

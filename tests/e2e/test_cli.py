@@ -99,6 +99,27 @@ def test_deliveries(engine, failed, posthorn):
     assert "delivered, retrying, dead or cancelled" in bad.stderr
 
 
+def test_events(engine, receiver, posthorn):
+    engine.create_hook(receiver.url("/in"), filters=["order.made"])
+    engine.post_batch([{"kind": "order.made", "payload": {"n": n}} for n in range(3)])
+    lost = engine.post_event("nobody.wants")
+    org = ("--org", "acme")
+
+    def is_known():
+        rows = json.loads(posthorn("events", *org, "--json").stdout)
+        return all(r["matched"] is not None for r in rows) and rows
+    rows = wait_for(is_known, "all events are matched")
+    assert rows[0]["id"] == lost and [r["matched"] for r in rows] == [0, 1, 1, 1]
+    table = posthorn("events", *org, "--limit", "2").stdout.splitlines()
+    assert len(table) == 3 and table[0].startswith("ACCEPTED (UTC)")
+    assert table[1].split()[2:5] == ["0", lost, "nobody.wants"]
+    only = json.loads(posthorn("events", *org, "--unmatched", "--since", "1h", "--json").stdout)
+    assert [r["id"] for r in only] == [lost]
+    none = posthorn("events", *org, "--project", "web", "--stack", "prod")
+    assert "There are none." in none.stderr
+    assert "--stack" in posthorn("events", *org, "--project", "web", status=2).stderr
+
+
 @pytest.mark.shared(books=True)
 def test_pages_of_deliveries_are_one_list(engine, receiver, posthorn):
     hook = engine.create_hook(receiver.url("/in"), name="audit")

@@ -143,7 +143,7 @@ EMPTY = [
     ("", "Nothing was sent in this time."),
     ("/hooks", "No webhook yet."),
     ("/deliveries", "No delivery matches."),
-    ("/events", "No event was delivered yet."),
+    ("/events", "No event was accepted yet."),
     ("/replays", "No replay in the last week."),
     ("/replays/new?state=dead", "nothing would be sent"),
     ("/explain", "Kind of the event"),
@@ -245,7 +245,7 @@ def test_the_server_is_away_and_comes_back(windows):
     window.faults.clear()  # what the browser says of it
     page.get_by_text("You are offline.").wait_for(state="hidden")
     page.get_by_role("button", name=re.compile("^Try again")).first.press("Enter")
-    page.get_by_role("heading", name="Events of the newest deliveries").wait_for()
+    page.get_by_role("heading", name="The newest events, and how many webhooks wanted them").wait_for()
 
 
 def test_a_session_that_ends_asks_for_a_login_and_comes_back(browser, world):

@@ -13,6 +13,7 @@ int command_config(const struct args *args);
 int command_dashboard(const struct args *args);
 int command_dead(const struct args *args);
 int command_deliveries(const struct args *args);
+int command_events(const struct args *args);
 int command_explain(const struct args *args);
 int command_export(const struct args *args);
 int command_hook(const struct args *args);

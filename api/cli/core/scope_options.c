@@ -84,6 +84,11 @@ bool scope_read_owner(const struct args *a, bool takes_project,
     return fault == NULL;
 }
 
+bool scope_read_place(const struct args *a, struct scope_options *out)
+{
+    return read_scope(a, false, false, out);
+}
+
 static void put_project(const struct scope_options *p, struct buf *path)
 {
     buf_puts(path, "/organizations");
@@ -94,11 +99,10 @@ static void put_project(const struct scope_options *p, struct buf *path)
     client_put_segment(path, p->project);
 }
 
-void scope_put_hooks_path(const struct scope_options *p, struct buf *path)
+void scope_put_place_path(const struct scope_options *p, struct buf *path)
 {
     if (p->is_akinon) {
         put_project(p, path);
-        buf_puts(path, "/settings/webhooks");
         return;
     }
     buf_puts(path, p->environment != NULL ? "/api/esc/environments"
@@ -111,7 +115,12 @@ void scope_put_hooks_path(const struct scope_options *p, struct buf *path)
         client_put_segment(path, p->stack);
     if (p->environment != NULL)
         client_put_segment(path, p->environment);
-    buf_puts(path, "/hooks");
+}
+
+void scope_put_hooks_path(const struct scope_options *p, struct buf *path)
+{
+    scope_put_place_path(p, path);
+    buf_puts(path, p->is_akinon ? "/settings/webhooks" : "/hooks");
 }
 
 void scope_put_owner_path(const struct scope_options *p, struct buf *path)

@@ -26,6 +26,12 @@ bool scope_read(const struct args *a, bool wants_hook,
 bool scope_read_owner(const struct args *a, bool takes_project,
                       struct scope_options *out);
 
+// Reads the options of a command that is about a place of either API: an organization, a
+// stack, an environment or a project of Akinon's. False as for scope_read().
+bool scope_read_place(const struct args *a, struct scope_options *out);
+// Appends the path of the place.
+void scope_put_place_path(const struct scope_options *p, struct buf *path);
+
 // Appends the path of the scope's hooks.
 void scope_put_hooks_path(const struct scope_options *p, struct buf *path);
 

@@ -1,4 +1,4 @@
-// events.js — an event is found by its id; the newest ones are those of the newest deliveries.
+// events.js — an event is found by its id; the newest ones are listed, with how many webhooks wanted each.
 
 import { may, pages } from '../page/client.js';
 import { append, h } from '../page/dom.js';
@@ -16,7 +16,7 @@ export function show({ main, place, signal, setTitle }) {
     actions: hasHooks(place) && may('write')
       && h('a', { class: 'button', href: href(place, ['explain']) }, t('nav.explain')) }),
   idForm(place), region({ signal, lines: 8,
-    load: () => pages(`${orgApi(place.org)}/deliveries?limit=200`, { signal, wanted: 200 }),
+    load: () => pages(`${orgApi(place.org)}/events?limit=${SHOWN}`, { signal, wanted: SHOWN }),
     draw: ({ rows }) => newest(rows, place) }).element);
 }
 
@@ -35,20 +35,15 @@ function idForm(place) {
   } }, element, h('button', { type: 'submit', class: 'primary' }, t('keys.Enter')));
 }
 
-/** @param {any[]} rows attempts, newest first @param {import('../pure/paths.js').Place} place */
+/** @param {any[]} rows events, newest first @param {import('../pure/paths.js').Place} place */
 function newest(rows, place) {
-  const events = new Map();
-  for (const one of rows) {
-    const known = events.get(one.id);
-    if (!known) events.set(one.id, { ...one, hooks: new Set([one.hookName]) });
-    else known.hooks.add(one.hookName);
-  }
   const columns = [{ title: t('events.accepted') }, { title: t('attempt.event') }, { title: t('hooks.place') },
     { title: 'Id', class: 'grow' }, { title: t('keys.g-h'), class: 'number' }];
-  if (events.size === 0) return empty(t('events.empty'), h('code', null, 'posthorn event post'));
+  if (rows.length === 0) return empty(t('events.empty'), h('code', null, 'posthorn send'));
   return [h('h2', null, t('events.newest')),
-    table(t('events.newest'), columns, [...events.values()].slice(0, SHOWN).map((one) => row(columns, [
+    table(t('events.newest'), columns, rows.map((one) => row(columns, [
     time(one.acceptedAt), h('span', { class: 'cut' }, one.kind), placeLabel(placeOfRow(place.org, one)) || '–',
-    h('a', { class: 'row-link code', href: href(place, ['events', one.id]) }, one.id), String(one.hooks.size)])))
+    h('a', { class: 'row-link code', href: href(place, ['events', one.id]) }, one.id),
+    one.matched === null ? '–' : String(one.matched)])))
       .element];
 }
