@@ -40,7 +40,7 @@
 
 // The public keys of a hook or an organization, for receivers.
 #define JWKS_ROUTE(at, handler, ...)                                           \
-    { METHOD_GET, AUTH_ANY, at "/.well-known/jwks.json", handler,              \
+    { METHOD_GET, AUTH_READ, at "/.well-known/jwks.json", handler,             \
       .is_public = true, .is_for_erased = true, __VA_ARGS__ }
 #define SIGNING_ROUTES(at, ...)                                                \
     { METHOD_GET, AUTH_READ, at "/signing-keys", signing_keys_list,            \
