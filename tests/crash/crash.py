@@ -128,12 +128,25 @@ class Crash:
         for producer in self.producers:
             producer.stop()
         self.books = self.engine.wait_settled(60)
+        self.listed = self.count_listed()
         status = self.engine.stop()
         self.receiver.stop()
         assert status == 0, f"the last drain ended with status {status}"
         self.engine.check_log()
         print(f"load: {started - self.started:.0f} s; "
               f"then until all was settled: {time.monotonic() - started:.0f} s")
+
+    def count_listed(self):
+        """How many events the list has by the number of webhooks that they matched."""
+        path, counts = "/api/orgs/acme/events?limit=1000", defaultdict(int)
+        token = ""
+        while token is not None:
+            reply = self.engine.api("GET", path + (token and f"&continuationToken={token}"))
+            assert reply.status == 200, reply
+            for event in reply.json():
+                counts[event["matched"]] += 1
+            token = reply.headers.get("x-continuation-token")
+        return dict(counts)
 
     def notes(self, name):
         return [line for path in sorted(self.directory.glob(f"producer*.{name}"))
@@ -162,6 +175,9 @@ class Crash:
             faults.append(f"not ready again within {READY_LIMIT_S} s: {slow}")
         if self.books["dead"] or self.books["cancelled"]:
             faults.append(f"the books have dead or cancelled: {self.books}")
+        if self.listed != {1: self.books["accepted"]}:
+            faults.append(f"{self.listed} events are listed by matches, but the books have "
+                          f"{self.books['accepted']}")
         if len(posted) < MIN_EVENTS * self.rounds:
             faults.append(f"the load was only {len(posted)} events")
         # Repeated may be what was in flight when something was killed, and
