@@ -129,7 +129,8 @@ function customKinds({ form, context }) {
 }
 
 /**
- * Kinds of the newest events, then others of the catalogue, to be added by a press. Without them the form is whole, too.
+ * Kinds of the newest events, then others of the catalogue, to be added by a press. Without
+ * them the form is whole, too.
  * @param {import('../pure/paths.js').Place} place @param {(kind: string) => void} add
  */
 function seenLately(place, add) {
