@@ -190,6 +190,8 @@ static const struct route routes[] = {
     { METHOD_DELETE, AUTH_WRITE, "/api/esc/environments/{org}/{project}/{env}",
       environments_delete, .takes_json = false },
     { METHOD_GET, AUTH_ADMIN, "/api/orgs", orgs_list, .is_long = true },
+    { METHOD_GET, AUTH_READ, "/api/orgs/{org}/export", orgs_export,
+      .is_long = true },
     { METHOD_DELETE, AUTH_ADMIN, "/api/orgs/{org}", orgs_erase,
       .is_for_erased = true },
     { METHOD_GET, AUTH_ADMIN, "/api/erasures", erasures_list,

@@ -270,6 +270,7 @@ static const struct opt org_options[] = {
     { "dry-run", NULL, "count what would be erased, and erase nothing", NULL },
     { "yes", NULL, "do not ask for the organization's name", NULL },
     { "no-wait", NULL, "do not wait until everything is erased", NULL },
+    { "output", "FILE", "export: file to write; default: standard output", "FILE" },
     { NULL, NULL, NULL, NULL },
 };
 
@@ -451,12 +452,16 @@ static const struct command commands[] = {
       "what they mean, and what a payload looks like. set replaces what was said before.",
       "posthorn kind set order.created --org acme --description \"An order was placed\"",
       { kind_options, at_engine } },
-    { "org", command_org, "list|erase [NAME]", 1, 2, "list erase",
-      "list organizations, erase everything of one",
+    { "org", command_org, "list|export|erase [NAME]", 1, 2, "list export erase",
+      "list organizations, export or erase everything of one",
+      "export writes lines of JSON: webhooks without their secrets, tokens without what they "
+      "are, stacks, environments, kinds, events, attempts. The last line has the type end and counts "
+      "the others; an export without it is not complete. "
       "erase counts what there is, asks for the organization's name, and waits until all is "
       "erased: webhooks, tokens, deliveries, history, events, names. The engine goes on "
-      "with it if the command is stopped, and through restarts. Needs the admin token. "
-      "Afterwards `posthorn compact`, with the engine stopped, takes what was removed "
+      "with it if the command is stopped, and through restarts. list and erase need the admin "
+      "token, export one that may read. "
+      "After erase, `posthorn compact`, with the engine stopped, takes what was removed "
       "out of the files.",
       "posthorn org erase acme --dry-run", { org_options, at_engine } },
     { "dashboard", command_dashboard, NULL, 0, 0, NULL,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "api/core/api_request.h"
+#include "api/json/headers_json.h"
 #include "api/json/pulumi_hook_json.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"
@@ -490,6 +491,25 @@ void request_put_dead(struct api_request *rq, uint64_t hook_id,
     }
     json_put_u64(w, "dead", n);
     json_put_bool(w, "moreDead", n == DEAD_SHOWN_MAX);
+}
+
+void request_put_sent_headers(const struct api *api,
+                              const struct attempt *attempt,
+                              struct buf *headers)
+{
+    if (headers_are_sealed(attempt->request_headers)) {
+        enum err err =
+            headers_open(api->hooks, attempt->hook_id, attempt->position,
+                         attempt->request_headers, headers);
+
+        if (err != OK) {
+            log_warn("the stored headers of a request cannot be decrypted",
+                     "%s reason=%s", hook_log_no(attempt->hook_id),
+                     log_quote(str_of(err_str(err))));
+        }
+    } else {
+        headers_mask_text(attempt->request_headers, headers);
+    }
 }
 
 void request_print_hook(struct api_request *rq, const struct hook *hook,

@@ -223,6 +223,12 @@ void request_put_hook(const struct api *api, uint64_t hook_id,
 void request_print_hook(struct api_request *rq, const struct hook *hook,
                         struct json_writer *w);
 
+// Appends the headers of an attempt's request as the history shows them, "Name: value\r\n"
+// each.
+void request_put_sent_headers(const struct api *api,
+                              const struct attempt *attempt,
+                              struct buf *headers);
+
 // Puts into the open object what an active hook has beside its own members: "failing"
 // if it counts as failing, and, while it is paused, "waiting" with the number of
 // deliveries that wait.

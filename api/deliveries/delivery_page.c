@@ -19,7 +19,6 @@
 #include <string.h>
 
 #include "api/json/delivery_json.h"
-#include "api/json/headers_json.h"
 #include "api/json/pagination.h"
 #include "common/base/codec.h"
 #include "common/log/log.h"
@@ -128,32 +127,13 @@ static void put_hook_name(struct page *p, uint64_t hook_id)
 
 // --- pages ---
 
-void page_put_request_headers(const struct page *p,
-                              const struct attempt *attempt,
-                              struct buf *headers)
-{
-    if (headers_are_sealed(attempt->request_headers)) {
-        enum err err =
-            headers_open(p->rq->api->hooks, attempt->hook_id, attempt->position,
-                         attempt->request_headers, headers);
-
-        if (err != OK) {
-            log_warn("the stored headers of a request cannot be decrypted",
-                     "%s reason=%s", hook_log_no(attempt->hook_id),
-                     log_quote(str_of(err_str(err))));
-        }
-    } else {
-        headers_mask_text(attempt->request_headers, headers);
-    }
-}
-
 void page_print(struct page *p, const struct attempt *attempt)
 {
     struct attempt shown = *attempt;
     struct buf headers;
 
     buf_init(&headers, 0);
-    page_put_request_headers(p, attempt, &headers);
+    request_put_sent_headers(p->rq->api, attempt, &headers);
     shown.request_headers = buf_str(&headers);
     json_open_object(&p->json, NULL);
     if (p->names_hooks)

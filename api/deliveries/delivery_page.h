@@ -70,9 +70,4 @@ void page_print(struct page *p, const struct attempt *attempt);
 // removed the event. Borrowed until the next call.
 struct str page_payload(struct page *p, const struct attempt *attempt);
 
-// Appends the request's headers as the history shows them, "Name: value\r\n" each.
-void page_put_request_headers(const struct page *p,
-                              const struct attempt *attempt,
-                              struct buf *headers);
-
 #endif

@@ -195,7 +195,7 @@ static bool show_request(struct search *s, const struct attempt *attempt)
     if (s->is_gone)
         return true;
     buf_init(&text, 0);
-    page_put_request_headers(&s->page, attempt, &text);
+    request_put_sent_headers(s->page.rq->api, attempt, &text);
     read_headers(s, buf_str(&text), headers, &request);
     put_request(s, attempt, &request);
     buf_clear(&text);

@@ -10,6 +10,9 @@ struct api_request;
 // --- org_list_routes.c: only the admin token comes here ---
 void orgs_list(struct api_request *rq);
 
+// --- export.c ---
+void orgs_export(struct api_request *rq);
+
 // --- erasure_routes.c: only the admin token comes here ---
 void orgs_erase(struct api_request *rq); // answers later
 void erasures_list(struct api_request *rq);

@@ -345,6 +345,8 @@ def test_the_other_operations(engine, receiver):
         assert call("POST", base + "/dead/discard", {}).status == 200
     assert [o["organization"] for o in call("GET", "/api/orgs").json()][0] == "acme"
     whole = "/api/orgs/{orgName}"
+    assert call("GET", whole + "/export").body.endswith(b"}\n")
+    assert call("GET", whole + "/export", orgName="nosuch").status == 404
     assert call("DELETE", whole, orgName="nosuch").status == 404
     assert call("POST", intake, event, engine.ingest_port, orgName="leaving").status == 202
     erasure = call("DELETE", whole, orgName="leaving").json()

@@ -2,10 +2,13 @@
 """An organization is erased: nothing of it is left in any file, and nothing of another one
 is gone."""
 
+import http.server
 import json
 import os
 import signal
+import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -146,6 +149,41 @@ def check_list(engine):
     assert [line.split()[:2] for line in lines[1:]] == [[name, "5"] for name in names]
 
 
+def check_export(engine, there):
+    """Everything of one organization, and nothing of the other one nor any secret."""
+    org = f"{GONE}-org"
+    entry = {"description": f"{GONE}-words", "example": {"a": 1}}
+    reply = engine.api("PUT", f"/api/orgs/{org}/kinds/{GONE}.kind", entry)
+    assert reply.status in (200, 201), reply
+    text = engine.run("org", "export", org).stdout
+    lines = [json.loads(line) for line in text.splitlines()]
+    first, end = lines[0], lines[-1]
+    assert (first["type"], first["organization"]) == ("organization", org)
+    assert end.pop("type") == "end" and end.pop("damaged") == 0
+    assert end.pop("waiting") == there["waiting"]
+    of = {name: [line for line in lines[:-1] if line["type"] == name[:-1]] for name in end}
+    assert end == {name: len(found) for name, found in of.items()}, end
+    assert all(end[name] == there[name] for name in ("webhooks", "tokens", "events")), end
+    assert end["attempts"] >= there["attempts"] and end["stacks"] == 1
+    assert {w["webhook"]["name"] for w in of["webhooks"]} >= {f"{GONE}-hook", f"{GONE}-late"}
+    assert [(k["kind"], k["example"]) for k in of["kinds"]] == [(f"{GONE}.kind", {"a": 1})]
+    assert set(of["tokens"][0]) == {"type", "id", "name", "scopes", "createdAt", "expiresAt"}
+    assert [json.loads(e["payload"])["small"] for e in of["events"]] == [f"{GONE}-small"] * 4
+    posted = {e["id"] for e in of["events"]}
+    assert posted <= {a["id"] for a in of["attempts"]}
+    assert {a["state"] for a in of["attempts"]} >= {"delivered", "dead"}
+    for hidden in (KEPT, f"{GONE}-secret", "pht_", "whsec_"):
+        assert hidden not in text, hidden
+    tokens = f"/api/orgs/{org}/tokens"
+    for scope, status in (("read", 200), ("ingest", 403)):
+        made = engine.api("POST", tokens, {"scopes": [scope]}).json()
+        path = f"/api/orgs/{org}/export"
+        assert engine.api("GET", path, token=made["token"]).status == status
+        other = engine.api("GET", f"/api/orgs/{KEPT}-org/export", token=made["token"])
+        assert other.status in (403, 404), other
+        assert engine.api("DELETE", f"{tokens}/{made['id']}").status == 204
+
+
 def state_of(engine, hooks):
     """All that an organization sees of itself, and that does not change by itself."""
     org = f"/api/orgs/{KEPT}-org"
@@ -182,6 +220,8 @@ def test_nothing_is_left_of_an_erased_organization(make_engine, receiver, kill):
     wait_for(lambda: inventory(engine, GONE)["waiting"] >= 4, "dispatchers have reported")
     check_list(engine)
     there = inventory(engine, GONE)
+    if not kill:
+        check_export(engine, there)
     assert (there["webhooks"], there["tokens"], there["events"]) == (5, 1, 4), there
     assert there["dead"] == 8 and there["waiting"] >= 4 and there["attempts"] >= 20, there
     assert there["payloadBytes"] > 20000
@@ -287,3 +327,43 @@ def test_a_compaction_that_is_killed_has_changed_nothing(make_engine, receiver):
     engine.start()
     assert engine.api("PATCH", hook, {"paused": False}).status == 200
     receiver.wait(1000, "/all")
+
+
+def test_an_export_that_is_cut_off_is_seen(engine, tmp_path):
+    """The organization is erased while the client reads; and a server ends too early."""
+    payload = b'{"kind":"a.b","payload":{"a":"' + b"x" * 240_000 + b'"}}'
+    for _ in range(28):
+        assert engine.intake(payload, "cut").status == 202
+    with socket.socket() as client:
+        client.settimeout(PATIENCE_S)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)  # before it connects
+        client.connect(("127.0.0.1", engine.api_port))
+        client.sendall(f"GET /api/orgs/cut/export HTTP/1.1\r\nHost: localhost\r\n"
+                       f"Connection: close\r\n"
+                       f"Authorization: token {engine.token}\r\n\r\n".encode())
+        assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
+        assert engine.api("DELETE", "/api/orgs/cut").status == 202
+        got = b""
+        with pytest.raises(ConnectionResetError):
+            while piece := client.recv(1 << 20):
+                got = (got + piece)[-100:]
+        assert b'"type":"end"' not in got
+
+    class Early(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"type":"organization"}\n' * 3)
+
+        def log_message(self, *words):
+            pass
+    with http.server.HTTPServer(("127.0.0.1", 0), Early) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        done = subprocess.run(
+            [BINARY, "org", "export", "acme", "--output", tmp_path / "out", "--token", "x",
+             "--api", f"http://127.0.0.1:{server.server_port}"],
+            capture_output=True, text=True, timeout=PATIENCE_S)
+        thread.join()
+    assert done.returncode == 1 and "not complete" in done.stderr, done
+    assert not list(tmp_path.glob("out*"))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// org.c — `posthorn org`: lists organizations, or erases one.
+// org.c — `posthorn org`: lists organizations, exports one, or erases one.
 //
 // The engine does the work, and goes on with it whatever becomes of the command, which
 // asks how far it is until it is done.
@@ -14,6 +14,7 @@
 #include "api/cli/core/commands.h"
 #include "api/cli/core/facts.h"
 #include "api/cli/core/terminal.h"
+#include "api/cli/tenants/org_export.h"
 #include "api/cli/tenants/org_list.h"
 #include "common/base/text.h"
 
@@ -171,6 +172,8 @@ int command_org(const struct args *args)
     }
     if (args->n_operands < 2)
         return command_misused(args->command, "the organization is missing");
+    if (strcmp(args->operands[0], "export") == 0)
+        return cli_org_export(args, args->operands[1]);
     e.org = args->operands[1];
     buf_init(&e.path, 0);
     buf_init(&e.answer, 0);
