@@ -145,8 +145,10 @@ def check_list(engine):
     assert [(o["organization"], o["webhooks"], o["erasing"], o["akinon"]) for o in shown] == [
         (name, 5, False, False) for name in names]
     assert shown[0]["waiting"] >= 4 and shown[0]["waitingBytes"] > 20000
+    assert [(o["dead"], o["moreDead"]) for o in shown] == [(8, False)] * 2
     lines = engine.run("org", "list").stdout.splitlines()
-    assert [line.split()[:2] for line in lines[1:]] == [[name, "5"] for name in names]
+    assert [[line.split()[i] for i in (0, 1, 5)] for line in lines[1:]] == [
+        [name, "5", "8"] for name in names]
 
 
 def check_export(engine, there):

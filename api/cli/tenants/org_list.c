@@ -32,6 +32,8 @@ static void put_row(struct table *t, const struct json_value *org)
     table_printf(t, "%" PRId64, number(org, "webhooks"));
     table_printf(t, "%" PRId64, number(org, "waiting"));
     table_put(t, buf_str(&bytes), PLAIN);
+    table_printf(t, "%" PRId64 "%s", number(org, "dead"),
+                 json_bool(json_get(org, "moreDead")) ? " or more" : "");
     table_put(t, json_bool(json_get(org, "akinon")) ? STR("akinon") : STR_EMPTY,
               PLAIN);
     table_put(t,
@@ -84,7 +86,8 @@ static bool show_pages(struct listing *l)
 int cli_org_list(const struct args *args)
 {
     static const char *const titles[] = { "ORGANIZATION", "WEBHOOKS", "WAITING",
-                                          "BYTES",        "API",      "STATE" };
+                                          "BYTES",        "DEAD",     "API",
+                                          "STATE" };
     struct listing l = { .args = args };
     bool is_json = args_has(args, "json");
     bool is_good;
@@ -92,7 +95,7 @@ int cli_org_list(const struct args *args)
     if (is_json) {
         putchar('[');
     } else {
-        table_init(&l.table, titles, 6, "0");
+        table_init(&l.table, titles, 7, "0");
     }
     is_good = show_pages(&l);
     if (is_json) {
