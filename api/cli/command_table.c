@@ -271,6 +271,10 @@ static const struct opt org_options[] = {
     { "yes", NULL, "do not ask for the organization's name", NULL },
     { "no-wait", NULL, "do not wait until everything is erased", NULL },
     { "output", "FILE", "export: file to write; default: standard output", "FILE" },
+    { "delivered", "DURATION", "retention: how long delivered attempts are kept", NULL },
+    { "dead", "DURATION", "retention: how long other attempts and dead letters are kept",
+      NULL },
+    { "clear", NULL, "retention: the settings apply again", NULL },
     { NULL, NULL, NULL, NULL },
 };
 
@@ -452,15 +456,18 @@ static const struct command commands[] = {
       "what they mean, and what a payload looks like. set replaces what was said before.",
       "posthorn kind set order.created --org acme --description \"An order was placed\"",
       { kind_options, at_engine } },
-    { "org", command_org, "list|export|erase [NAME]", 1, 2, "list export erase",
-      "list organizations, export or erase everything of one",
+    { "org", command_org, "list|export|retention|erase [NAME]", 1, 2,
+      "list export retention erase",
+      "list, export or erase organizations, set how long one is kept",
       "export writes lines of JSON: webhooks without their secrets, tokens without what they "
       "are, stacks, environments, kinds, events, attempts. The last line has the type end and counts "
       "the others; an export without it is not complete. "
+      "retention shows or sets how long an organization's history and dead letters are kept: "
+      "at most as long as the settings retention_delivered and retention_dead say. "
       "erase counts what there is, asks for the organization's name, and waits until all is "
       "erased: webhooks, tokens, deliveries, history, events, names. The engine goes on "
-      "with it if the command is stopped, and through restarts. list and erase need the admin "
-      "token, export one that may read. "
+      "with it if the command is stopped, and through restarts. All but export "
+      "need the admin token; export needs one that may read. "
       "After erase, `posthorn compact`, with the engine stopped, takes what was removed "
       "out of the files.",
       "posthorn org erase acme --dry-run", { org_options, at_engine } },

@@ -13,6 +13,11 @@ void orgs_list(struct api_request *rq);
 // --- export.c ---
 void orgs_export(struct api_request *rq);
 
+// --- retention_routes.c: only the admin token comes here ---
+void retention_get(struct api_request *rq);
+void retention_put(struct api_request *rq); // answers later
+void retention_delete(struct api_request *rq);
+
 // --- erasure_routes.c: only the admin token comes here ---
 void orgs_erase(struct api_request *rq); // answers later
 void erasures_list(struct api_request *rq);

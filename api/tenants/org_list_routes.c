@@ -10,6 +10,7 @@
 #include "api/core/backlog_json.h"
 #include "api/json/pagination.h"
 #include "api/tenants/handlers.h"
+#include "api/tenants/retention_json.h"
 #include "api/tenants/tenant.h"
 #include "common/base/clock.h"
 
@@ -106,6 +107,7 @@ static enum err put_org(struct org_page *p, enum dialect dialect,
 {
     const struct api *api = p->rq->api;
     struct json_writer *w = &p->json;
+    struct org_retention own = { .delivered_ms = 0 };
     struct backlog_share share;
     struct org_backlog b;
     uint64_t no = 0;
@@ -116,6 +118,9 @@ static enum err put_org(struct org_page *p, enum dialect dialect,
         err = erasure_is_of(api->hooks, org, &is_leaving);
     if (err != OK || no == 0)
         return err; // it was erased meanwhile
+    err = org_retention_get(api->hooks, no, &own);
+    if (err != OK && err != ERR_NOTFOUND)
+        return err;
     backlog_of_org(api->backlogs, no, &b);
     backlog_share_now(api->config, &b, &share);
     json_open_object(w, NULL);
@@ -127,6 +132,7 @@ static enum err put_org(struct org_page *p, enum dialect dialect,
     json_put_u64(w, "dead", p->n_dead);
     json_put_bool(w, "moreDead", p->n_dead == DEAD_MAX);
     json_put_bool(w, "erasing", is_leaving);
+    retention_print(api->config, &own, "retention", w);
     json_close(w);
     return OK;
 }

@@ -36,6 +36,14 @@ struct shard_erasure {
 
 // What retention may remove from a shard: rows that are older than these times (UTC
 // epoch); while more than `max_bytes` are in use, also younger ones, oldest first.
+// What an organization keeps for a shorter time than others.
+struct shard_org_retention {
+    uint64_t org_no;
+    int64_t delivered_before_us, dead_before_us; // as below
+    // Its attempts up to here were looked at. The trim moves them on; 0 at first.
+    uint64_t trimmed_delivered, trimmed_others;
+};
+
 struct shard_retention {
     int64_t now_us; // an attempt with a later date counts as old as
                     // those after it
@@ -45,6 +53,10 @@ struct shard_retention {
     const struct shard_erasure *
         erasure; // of an organization; NULL: none. Borrowed, as what it points to,
                  // until the trim is done
+    // Organizations with a retention of their own. The trim writes to them until it is
+    // done: borrowed as well.
+    struct shard_org_retention *orgs;
+    size_t n_orgs;
 };
 
 #endif

@@ -84,6 +84,9 @@ struct shard {
     size_t trim_max;
     bool has_more_to_trim;
     bool has_erased; // the trim worked on an erasure
+    bool
+        has_trimmed_org; // it removed attempts of one with a retention of its own
+    size_t trim_org;     // the one that the next step begins with
     void (*trimmed)(void *data, bool has_more);
     void *trim_data;
     uint8_t trim_dead_key
@@ -112,6 +115,16 @@ MUST_CHECK enum err shard_merge_stats(struct store *s, MDB_txn *txn,
 MUST_CHECK enum err shard_trim_stats(struct store *s, MDB_txn *txn,
                                      int64_t now_s, size_t max,
                                      size_t *n_removed);
+
+// shard_dead.c; run in the worker. Remove some of the dead letters that are past retention,
+// and the one that an attempt left, if it was one before `before_us` and has not become one
+// again since.
+struct needed;
+MUST_CHECK enum err shard_trim_dead(struct shard *s, MDB_txn *txn);
+MUST_CHECK enum err shard_expire_dead(struct shard *s, MDB_txn *txn,
+                                      struct needed *needed,
+                                      const struct attempt *a,
+                                      int64_t before_us);
 
 // shard_retention.c; runs in the worker.
 MUST_CHECK enum err shard_trim_rows(struct shard *s);

@@ -10,6 +10,7 @@
 #include "queue/catalog/hook_label.h"
 #include "queue/records/schema.h"
 #include "queue/shard/inside.h"
+#include "queue/shard/payload_refs.h"
 
 enum err shard_dead_get(struct shard *s, uint64_t hook_id,
                         struct position position, struct dead_row *out)
@@ -120,4 +121,65 @@ enum err shard_view_dead(struct shard_view *view, uint64_t hook_id, size_t max,
     return rc == 0 || rc == MDB_NOTFOUND
                ? OK
                : store_err(view->store, rc, "count dead letters");
+}
+
+// --- retention ---
+
+enum err shard_trim_dead(struct shard *s, MDB_txn *txn)
+{
+    struct needed needed = { .n = 0 };
+    MDB_cursor *cursor;
+    MDB_val key = val_at(s->trim_dead_key, sizeof(s->trim_dead_key));
+    MDB_val val;
+    enum err err = OK;
+    int rc = mdb_cursor_open(txn, store_db(s->store, SHARD_DEAD), &cursor);
+
+    if (rc != 0)
+        return store_err(s->store, rc, "trim");
+    rc = store_seek(cursor, &key, &val);
+    for (size_t i = 0; i < s->trim_max && rc == 0 && err == OK; i++) {
+        struct dead_row row;
+
+        memcpy(s->trim_dead_key, key.mv_data, sizeof(s->trim_dead_key));
+        if (dead_decode(store_place(s->store, SHARD_DEAD, key), str_of_val(key),
+                        str_of_val(val), &row) == OK &&
+            row.dead_at_ms < s->keep.dead_before_us / 1000) {
+            key = val_at(s->trim_dead_key, sizeof(s->trim_dead_key));
+            err = needed_del_row(s->store, txn, &needed, SHARD_DEAD, key);
+            s->fresh.counts[COUNT_DEAD_EXPIRED]++;
+            rc = store_seek(cursor, &key, &val);
+        } else {
+            rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
+        }
+    }
+    mdb_cursor_close(cursor);
+    if (err == OK)
+        err = needed_flush(s->store, txn, &needed);
+    if (err != OK)
+        return err;
+    if (rc == MDB_NOTFOUND) {
+        memset(s->trim_dead_key, 0, sizeof(s->trim_dead_key)); // from the front
+        rc = 0;
+    }
+    return store_err(s->store, rc, "trim");
+}
+
+enum err shard_expire_dead(struct shard *s, MDB_txn *txn, struct needed *needed,
+                           const struct attempt *a, int64_t before_us)
+{
+    uint8_t bytes[DEAD_KEY_BYTES];
+    MDB_val key = val_at(bytes, sizeof(bytes));
+    struct dead_row row;
+    MDB_val val;
+    enum err err;
+
+    dead_key(a->hook_id, a->position, bytes);
+    if (mdb_get(txn, store_db(s->store, SHARD_DEAD), &key, &val) != 0 ||
+        dead_decode(store_place(s->store, SHARD_DEAD, key), str_of_val(key),
+                    str_of_val(val), &row) != OK ||
+        row.dead_at_ms >= before_us / 1000)
+        return OK;
+    err = needed_del_row(s->store, txn, needed, SHARD_DEAD, key);
+    s->fresh.counts[COUNT_DEAD_EXPIRED]++;
+    return err;
 }

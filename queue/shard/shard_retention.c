@@ -5,6 +5,9 @@
 // The history is in the order of time. Two marks move through it: before one,
 // delivered attempts are removed; before the other, all others. Dead letters lie by
 // hook, so they are scanned round and round, some at a time.
+//
+// An organization with a shorter retention has two marks of its own, in memory, which move
+// through the index of its attempts. Its dead letters go with the attempt that made them.
 
 #include <string.h>
 
@@ -164,43 +167,124 @@ static enum err trim_to_size(struct shard *s, MDB_txn *txn)
     return trim_attempts(s, txn, false, INT64_MAX, &s->fresh.trimmed_others);
 }
 
-static enum err trim_dead(struct shard *s, MDB_txn *txn)
+// --- an organization with a retention of its own ---
+
+// One step through those organizations.
+struct org_step {
+    struct shard *s;
+    MDB_txn *txn;
+    struct needed needed;
+    size_t n_left; // rows that may be looked at
+};
+
+// The organization's first attempt with the number `first` or a greater one.
+// MDB_NOTFOUND: there is none.
+static int next_of_org(struct shard *s, MDB_txn *txn, uint64_t org_no,
+                       uint64_t first, uint64_t *no)
 {
-    struct needed needed = { .n = 0 };
-    MDB_cursor *cursor;
-    MDB_val key = val_at(s->trim_dead_key, sizeof(s->trim_dead_key));
+    uint8_t from[BY_OWNER_KEY_BYTES] = { 0 };
+    MDB_val key = val_at(from, sizeof(from));
     MDB_val val;
-    enum err err = OK;
-    int rc = mdb_cursor_open(txn, store_db(s->store, SHARD_DEAD), &cursor);
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(txn, store_db(s->store, SHARD_BY_OWNER), &cursor);
 
     if (rc != 0)
-        return store_err(s->store, rc, "trim");
+        return rc;
+    put_be64(from, org_no);
+    put_be64(from + 8, first);
     rc = store_seek(cursor, &key, &val);
-    for (size_t i = 0; i < s->trim_max && rc == 0 && err == OK; i++) {
-        struct dead_row row;
-
-        memcpy(s->trim_dead_key, key.mv_data, sizeof(s->trim_dead_key));
-        if (dead_decode(store_place(s->store, SHARD_DEAD, key), str_of_val(key),
-                        str_of_val(val), &row) == OK &&
-            row.dead_at_ms < s->keep.dead_before_us / 1000) {
-            key = val_at(s->trim_dead_key, sizeof(s->trim_dead_key));
-            err = needed_del_row(s->store, txn, &needed, SHARD_DEAD, key);
-            s->fresh.counts[COUNT_DEAD_EXPIRED]++;
-            rc = store_seek(cursor, &key, &val);
-        } else {
-            rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
-        }
-    }
+    if (rc == 0 &&
+        (key.mv_size != sizeof(from) || get_be64(key.mv_data) != org_no))
+        rc = MDB_NOTFOUND;
+    if (rc == 0)
+        *no = get_be64((const uint8_t *)key.mv_data + 8);
     mdb_cursor_close(cursor);
-    if (err == OK)
-        err = needed_flush(s->store, txn, &needed);
-    if (err != OK)
-        return err;
-    if (rc == MDB_NOTFOUND) {
-        memset(s->trim_dead_key, 0, sizeof(s->trim_dead_key)); // from the front
-        rc = 0;
+    return rc;
+}
+
+static enum err remove_of_org(struct org_step *o, uint64_t no,
+                              const struct attempt *a, int64_t before_us)
+{
+    enum err err = OK;
+
+    o->s->has_trimmed_org = true;
+    if (a->state == DELIVERY_DEAD)
+        err = shard_expire_dead(o->s, o->txn, &o->needed, a, before_us);
+    return err == OK ? remove_attempt(o->s, o->txn, no, a) : err;
+}
+
+// Moves on from `mark`; stops at the first attempt that is young enough.
+static enum err trim_org(struct org_step *o, uint64_t org_no, bool delivered,
+                         int64_t before_us, uint64_t *mark)
+{
+    struct shard *s = o->s;
+    enum err err = OK;
+
+    while (err == OK && o->n_left > 0) {
+        uint8_t row[8];
+        MDB_val key = val_at(row, sizeof(row));
+        MDB_val val;
+        struct attempt a;
+        uint64_t no;
+        int rc = next_of_org(s, o->txn, org_no, *mark + 1, &no);
+
+        if (rc == MDB_NOTFOUND)
+            break;
+        if (rc != 0)
+            return store_err(s->store, rc, "trim");
+        o->n_left--;
+        put_be64(row, no);
+        rc = mdb_get(o->txn, store_db(s->store, SHARD_ATTEMPTS), &key, &val);
+        if (rc != 0 && rc != MDB_NOTFOUND)
+            return store_err(s->store, rc, "trim");
+        if (rc == 0 && store_value_is_in_place(s->store, val) &&
+            attempt_decode(place_of(s, no), str_of_val(val), &a) == OK &&
+            a.org_id == org_no) {
+            if (believed_us(s, o->txn, no, a.started_at_us) >= before_us)
+                break;
+            if ((a.state == DELIVERY_DELIVERED) == delivered)
+                err = remove_of_org(o, no, &a, before_us);
+        }
+        *mark = no;
     }
-    return store_err(s->store, rc, "trim");
+    return err;
+}
+
+// Goes through the organizations, and on from where the last step ended.
+static enum err trim_orgs(struct shard *s, MDB_txn *txn)
+{
+    struct org_step o = { .s = s, .txn = txn, .n_left = s->trim_max };
+    size_t n_seen = 0;
+    enum err err = OK;
+
+    if (s->trim_org >= s->keep.n_orgs)
+        s->trim_org = 0;
+    while (err == OK && n_seen < s->trim_max && s->trim_org < s->keep.n_orgs) {
+        struct shard_org_retention *org = &s->keep.orgs[s->trim_org];
+
+        n_seen++;
+        err = trim_org(&o, org->org_no, true, org->delivered_before_us,
+                       &org->trimmed_delivered);
+        if (err == OK) {
+            err = trim_org(&o, org->org_no, false, org->dead_before_us,
+                           &org->trimmed_others);
+        }
+        if (o.n_left == 0)
+            break;
+        s->trim_org++;
+    }
+    if (s->trim_org < s->keep.n_orgs)
+        s->has_more_to_trim = true;
+    return err == OK ? needed_flush(s->store, txn, &o.needed) : err;
+}
+
+// A step that failed is undone, so the walk through their attempts begins anew.
+static void begin_orgs_anew(struct shard *s)
+{
+    for (size_t i = 0; i < s->keep.n_orgs; i++) {
+        s->keep.orgs[i].trimmed_delivered = 0;
+        s->keep.orgs[i].trimmed_others = 0;
+    }
 }
 
 // --- an organization that is erased ---
@@ -289,31 +373,18 @@ static enum err erase_attempts(struct erase_step *e, uint64_t org_no,
     uint64_t from = s->erasing.at.n_bytes == 8
                         ? get_be64((const uint8_t *)s->erasing.at.at)
                         : 0;
-    uint8_t bytes[BY_OWNER_KEY_BYTES];
+    uint8_t bytes[8];
     enum err err = OK;
 
     *is_end = org_no == 0;
     while (err == OK && !*is_end && e->n_removed < s->trim_max) {
-        MDB_cursor *cursor;
-        MDB_val key = val_at(bytes, sizeof(bytes));
-        MDB_val val;
-        int rc = mdb_cursor_open(e->txn, store_db(s->store, SHARD_BY_OWNER),
-                                 &cursor);
+        int rc = next_of_org(s, e->txn, org_no, from, &from);
 
-        if (rc != 0)
-            return store_err(s->store, rc, "erase attempts");
-        put_be64(bytes, org_no);
-        put_be64(bytes + 8, from);
-        rc = store_seek(cursor, &key, &val);
-        mdb_cursor_close(cursor);
-        *is_end = rc == MDB_NOTFOUND ||
-                  (rc == 0 && (key.mv_size != sizeof(bytes) ||
-                               get_be64(key.mv_data) != org_no));
+        *is_end = rc == MDB_NOTFOUND;
         if (*is_end)
             break;
         if (rc != 0)
             return store_err(s->store, rc, "erase attempts");
-        from = get_be64((const uint8_t *)key.mv_data + 8);
         err = erase_attempt(e, org_no, from++);
         e->n_removed++;
     }
@@ -454,7 +525,7 @@ static enum err erase(struct shard *s, MDB_txn *txn)
 
 static bool has_trimmed(const struct shard *s)
 {
-    return s->has_erased ||
+    return s->has_erased || s->has_trimmed_org ||
            s->fresh.trimmed_delivered != s->state.trimmed_delivered ||
            s->fresh.trimmed_others != s->state.trimmed_others ||
            s->fresh.counts[COUNT_DEAD_EXPIRED] !=
@@ -472,7 +543,9 @@ static enum err trim(struct shard *s, MDB_txn *txn)
     }
     if (err == OK && !s->has_more_to_trim)
         err = trim_to_size(s, txn);
-    return err == OK ? trim_dead(s, txn) : err;
+    if (err == OK)
+        err = shard_trim_dead(s, txn);
+    return err == OK ? trim_orgs(s, txn) : err;
 }
 
 // A step that fails is undone, so the walk through the rows begins anew, too.
@@ -487,6 +560,7 @@ static enum err try_trim(struct shard *s)
     s->fresh = s->state;
     s->has_more_to_trim = false;
     s->has_erased = false;
+    s->has_trimmed_org = false;
     err = trim(s, txn);
     if (err == OK && s->keep.erasure != NULL)
         err = erase(s, txn);
@@ -501,8 +575,10 @@ static enum err try_trim(struct shard *s)
     if (err == OK)
         err = shard_put_state(s->store, txn, &s->fresh);
     err = store_write_end(s->store, txn, err);
-    if (err != OK)
+    if (err != OK) {
         s->erasing.id = (struct id){ { 0 } };
+        begin_orgs_anew(s);
+    }
     return err;
 }
 

@@ -347,6 +347,10 @@ def test_the_other_operations(engine, receiver):
     whole = "/api/orgs/{orgName}"
     assert call("GET", whole + "/export").body.endswith(b"}\n")
     assert call("GET", whole + "/export", orgName="nosuch").status == 404
+    kept = whole + "/retention"
+    assert call("PUT", kept, {"delivered": "3d"}).json() == call("GET", kept).json()
+    assert call("PUT", kept, {"dead": "31d"}).status == 400
+    assert call("DELETE", kept).json()["own"] is False
     assert call("DELETE", whole, orgName="nosuch").status == 404
     assert call("POST", intake, event, engine.ingest_port, orgName="leaving").status == 202
     erasure = call("DELETE", whole, orgName="leaving").json()

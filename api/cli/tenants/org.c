@@ -16,6 +16,7 @@
 #include "api/cli/core/terminal.h"
 #include "api/cli/tenants/org_export.h"
 #include "api/cli/tenants/org_list.h"
+#include "api/cli/tenants/org_retention.h"
 #include "common/base/text.h"
 
 // An organization is counted by reading the whole event log.
@@ -174,6 +175,8 @@ int command_org(const struct args *args)
         return command_misused(args->command, "the organization is missing");
     if (strcmp(args->operands[0], "export") == 0)
         return cli_org_export(args, args->operands[1]);
+    if (strcmp(args->operands[0], "retention") == 0)
+        return cli_org_retention(args, args->operands[1]);
     e.org = args->operands[1];
     buf_init(&e.path, 0);
     buf_init(&e.answer, 0);

@@ -24,6 +24,9 @@ static int64_t number(const struct json_value *org, const char *name)
 
 static void put_row(struct table *t, const struct json_value *org)
 {
+    const struct json_value *kept = json_get(org, "retention");
+    struct str delivered = json_str(json_get(kept, "delivered"));
+    struct str dead = json_str(json_get(kept, "dead"));
     struct buf bytes;
 
     buf_init(&bytes, 0);
@@ -34,6 +37,12 @@ static void put_row(struct table *t, const struct json_value *org)
     table_put(t, buf_str(&bytes), PLAIN);
     table_printf(t, "%" PRId64 "%s", number(org, "dead"),
                  json_bool(json_get(org, "moreDead")) ? " or more" : "");
+    if (json_bool(json_get(kept, "own"))) {
+        table_printf(t, "%.*s/%.*s", (int)delivered.n_bytes, delivered.at,
+                     (int)dead.n_bytes, dead.at);
+    } else {
+        table_put(t, STR_EMPTY, PLAIN);
+    }
     table_put(t, json_bool(json_get(org, "akinon")) ? STR("akinon") : STR_EMPTY,
               PLAIN);
     table_put(t,
@@ -86,8 +95,8 @@ static bool show_pages(struct listing *l)
 int cli_org_list(const struct args *args)
 {
     static const char *const titles[] = { "ORGANIZATION", "WEBHOOKS", "WAITING",
-                                          "BYTES",        "DEAD",     "API",
-                                          "STATE" };
+                                          "BYTES",        "DEAD",     "KEPT",
+                                          "API",          "STATE" };
     struct listing l = { .args = args };
     bool is_json = args_has(args, "json");
     bool is_good;
@@ -95,7 +104,7 @@ int cli_org_list(const struct args *args)
     if (is_json) {
         putchar('[');
     } else {
-        table_init(&l.table, titles, 7, "0");
+        table_init(&l.table, titles, 8, "0");
     }
     is_good = show_pages(&l);
     if (is_json) {

@@ -11,6 +11,7 @@
 #include "common/process/role.h"
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/removal/leaving.h"
+#include "engine/dispatcher/removal/org_keep.h"
 #include "engine/dispatcher/removal/unlisting.h"
 
 #define TRIM_ROWS     1000 // rows removed in one step
@@ -21,6 +22,7 @@ struct removal {
     struct cautious_clock clock; // tells retention what may be removed
     uv_timer_t timer;
     struct leaving leaving;
+    struct org_keep orgs; // with a retention of their own
     struct unlisting unlisting;
     bool has_more_listed; // rows of the list of events to delete
     bool is_under_way;    // the shard removes
@@ -48,6 +50,9 @@ static void trim(struct dispatcher *d)
                        keep.dead_before_us < keep.delivered_before_us
                            ? keep.dead_before_us
                            : keep.delivered_before_us);
+    org_keep_refresh(d, &r->orgs, now_us);
+    keep.orgs = r->orgs.at;
+    keep.n_orgs = r->orgs.n;
     keep.erasure = leaving_what(d, &r->leaving);
     r->is_under_way = shard_trim(d->shard, &keep, TRIM_ROWS, on_trimmed, d);
 }

@@ -39,10 +39,11 @@ struct reading {
     struct dispatcher *d;
     struct running *r;
     const struct hook_state *f;
-    int64_t until_us; // monotonic: then the reading ends
-    uint64_t id_no;   // number of the current id
-    size_t n_read;    // events read
-    bool is_cut;      // not all events that were read were looked at
+    int64_t until_us;      // monotonic: then the reading ends
+    uint64_t id_no;        // number of the current id
+    size_t n_read;         // events read
+    int64_t kept_since_us; // the history is complete since then
+    bool is_cut;           // not all events that were read were looked at
     bool is_past_end;
 };
 
@@ -243,15 +244,35 @@ static bool was_attempted(struct reading *reading, struct position position)
 // events in the log are in order but for this much.
 #define OUT_OF_ORDER_US INT64_C(10000000)
 
+// Since when the history has what was delivered to the hook. If its organization's retention
+// cannot be read, only what nobody may have removed yet counts as kept.
+static int64_t kept_since_us(const struct reading *reading)
+{
+    int64_t now_us = clock_now_us();
+    int64_t kept_ms = reading->d->config->retention_delivered_ms;
+    struct org_retention own;
+    enum err err = org_retention_get(reading->d->hooks,
+                                     hook_record(reading->f)->org_id, &own);
+    int64_t since_us;
+
+    if (err == ERR_NOTFOUND)
+        return now_us - kept_ms * 1000;
+    if (err != OK)
+        return now_us;
+    if (own.delivered_ms > 0 && own.delivered_ms < kept_ms)
+        kept_ms = own.delivered_ms;
+    since_us = now_us - kept_ms * 1000;
+    return own.forgotten_until_ms * 1000 > since_us
+               ? own.forgotten_until_ms * 1000
+               : since_us;
+}
+
 // Whether the event may have been delivered without a trace: the hook was there, and what
 // was delivered then is not kept any more.
 static bool is_forgotten(const struct reading *reading,
                          const struct event *event)
 {
-    int64_t kept_since_us =
-        clock_now_us() - reading->d->config->retention_delivered_ms * 1000;
-
-    return event->accepted_at_us < kept_since_us &&
+    return event->accepted_at_us < reading->kept_since_us &&
            event->accepted_at_us >=
                hook_record(reading->f)->created_at_ms * 1000 - OUT_OF_ORDER_US;
 }
@@ -344,6 +365,7 @@ static void read_log(struct reading *reading)
                                     r->record.end) -
                      1;
     }
+    reading->kept_since_us = kept_since_us(reading);
     put_be64(scan.after.bytes, r->read_no);
     if (event_view_scan(reading->d->events, &scan, on_event, reading) != OK)
         log_fatal("event log cannot be read", "");

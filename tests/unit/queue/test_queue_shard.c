@@ -69,7 +69,8 @@ static void hooks_with_due_rows_are_found_by_a_seek_each(void **state)
     shard_batch_free(c);
 }
 
-#define ORG (UINT64_C(1) << 63 | 7)
+#define ORG       (UINT64_C(1) << 63 | 7)
+#define FIRST_ORG (UINT64_C(1) << 63)
 
 static struct attempt attempt_of(uint64_t hook_id, uint16_t code)
 {
@@ -276,6 +277,73 @@ static void retention_removes_what_is_old_by_its_kind(void **state)
     shard_batch_free(c);
 }
 
+static void put_attempts_of(struct shard_batch *c, uint64_t org_no)
+{
+    for (uint16_t i = 0; i < 6; i++) {
+        struct attempt a =
+            attempt_of(org_no - FIRST_ORG, i % 2 == 0 ? 200 : 500);
+
+        a.org_id = org_no;
+        a.position = nth(i + 1U);
+        a.started_at_us = (int64_t)i * 1000;
+        if (i == 1)
+            a.state = DELIVERY_DEAD;
+        batch_attempt(c, &a);
+    }
+}
+
+static void an_organization_keeps_less_than_the_others(void **state)
+{
+    struct shard_org_retention org = { .org_no = FIRST_ORG + 2,
+                                       .delivered_before_us = 4000,
+                                       .dead_before_us = 2000 };
+    const struct shard_retention keep = {
+        .now_us = 10000, .max_bytes = UINT64_MAX, .orgs = &org, .n_orgs = 1
+    };
+    struct fixture *f = *state;
+    struct shard_batch *c = shard_batch_new();
+    struct history_query query = { .max_rows = 1000 };
+    struct page page = { 0 };
+    struct shard_counts counts;
+    struct shard_view *view;
+    bool has_more;
+    unsigned n_steps = 0;
+
+    for (uint64_t hook = 1; hook <= 2; hook++) {
+        struct dead_row dead = { .hook_id = hook,
+                                 .position = nth(2),
+                                 .dead_at_ms = 1 };
+
+        put_attempts_of(c, FIRST_ORG + hook);
+        batch_dead_put(c, &dead);
+        batch_count(c, COUNT_MATCHED, 1);
+    }
+    commit(f, c);
+    do { // three rows in a step
+        has_more = false;
+        assert_true(shard_trim(f->shard, &keep, 3, on_trimmed, &has_more));
+        uv_run(&f->loop, UV_RUN_DEFAULT);
+    } while (has_more && ++n_steps < 100);
+    assert_in_range(n_steps, 1, 99);
+    assert_int_equal(shard_view_open(&f->config, 0, &view), OK);
+    query.owner_no = 1;
+    assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
+    assert_int_equal(page.n, 6);
+    query.owner_no = 2;
+    page.n = 0;
+    assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
+    assert_int_equal(page.n, 3); // 5: 500, 4: 200, 3: 500
+    assert_int_equal(page.codes[1], 200);
+    query.owner_no = org.org_no;
+    page.n = 0;
+    assert_int_equal(history_scan(view, &query, on_attempt, &page), OK);
+    assert_int_equal(page.n, 3);
+    assert_int_equal(shard_counts(f->shard, &counts), OK);
+    assert_int_equal(counts.n_dead, 1); // that of the other
+    assert_int_equal(counts.counts[COUNT_DEAD_EXPIRED], 1);
+    shard_batch_free(c);
+}
+
 static void old_events_go_once_every_cursor_has_passed(void **state)
 {
     struct fixture *f = *state;
@@ -354,6 +422,7 @@ int main(void)
         EACH(history_of_one_event_is_found_without_the_rest),
         EACH(counts_are_kept_with_the_rows),
         EACH(retention_removes_what_is_old_by_its_kind),
+        EACH(an_organization_keeps_less_than_the_others),
         EACH(old_events_go_once_every_cursor_has_passed),
         EACH(verify_finds_books_that_do_not_balance),
     };
