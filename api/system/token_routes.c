@@ -129,12 +129,45 @@ static enum err read_token(const struct validation *validation,
     return err;
 }
 
+// How many tokens an organization has.
+struct token_counts {
+    struct str but_id; // not counted; empty: all are
+    uint64_t n_valid, n_all;
+};
+
 static bool count_token(void *data, const struct token *t)
 {
-    uint64_t *n = data;
+    struct token_counts *n = data;
 
-    *n += t->expires_at_ms == 0 || t->expires_at_ms > clock_now_ms();
+    if (str_eq(t->id, n->but_id))
+        return true;
+    n->n_valid += t->expires_at_ms == 0 || t->expires_at_ms > clock_now_ms();
+    n->n_all++;
     return true;
+}
+
+// Whether there is room for one more token beside those that are counted. False: there is
+// none; the request has been answered. Expired ones are never removed by themselves, since
+// a clock that was wrong would take valid ones along; there may be nine times as many.
+static bool has_room(struct api_request *rq, struct str org, struct str but_id)
+{
+    uint64_t max = rq->api->config->max_tokens_per_organization;
+    struct token_counts n = { .but_id = but_id };
+    enum err err = token_list(rq->api->tokens, org, count_token, &n);
+
+    if (err != OK) {
+        request_fail_store(rq, err);
+        return false;
+    }
+    if (n.n_valid < max && n.n_all < 10 * max)
+        return true;
+    http_fail(rq->http, 409, STR_EMPTY,
+              "this organization has %" PRIu64 " tokens and %" PRIu64
+              " expired ones; the limit is %" PRIu64
+              " (max_tokens_per_organization), and ten times that with the "
+              "expired ones; revoke one first",
+              n.n_valid, n.n_all - n.n_valid, max);
+    return false;
 }
 
 static struct str random_text(struct arena *arena, const char *prefix,
@@ -194,8 +227,8 @@ struct token_change {
     struct json *body; // owned
     struct str old_id; // rotation: the token that it replaces
     int64_t overlap_ms;
-    bool has_expiry; // one of its own, not as the old one had it
-    bool is_there;
+    bool has_expiry;        // one of its own, not as the old one had it
+    bool is_there, is_over; // the old one
 };
 
 static void on_change_free(struct api_request *rq)
@@ -227,27 +260,13 @@ static void give_secret(struct api_request *rq, struct token_change *c)
 static void begin_create(struct api_request *rq)
 {
     struct token_change *c = rq->data;
-    struct token *t = &c->token;
-    uint64_t max = rq->api->config->max_tokens_per_organization;
-    uint64_t n = 0;
     struct catalog_caller caller;
-    enum err err = token_list(rq->api->tokens, t->org, count_token, &n);
 
-    if (err != OK) {
-        request_fail_store(rq, err);
+    if (!has_room(rq, c->token.org, STR_EMPTY))
         return;
-    }
-    if (n >= max) {
-        http_fail(rq->http, 409, STR_EMPTY,
-                  "this organization has %" PRIu64
-                  " tokens, which is the limit (max_tokens_per_organization); "
-                  "revoke one first",
-                  max);
-        return;
-    }
     give_secret(rq, c);
     caller = change_caller(rq, on_created);
-    token_create(rq->api->tokens, t, &caller);
+    token_create(rq->api->tokens, &c->token, &caller);
 }
 
 static struct token_change *change_new(struct api_request *rq)
@@ -315,6 +334,8 @@ static bool on_old(void *data, const struct token *old)
     if (!str_eq(old->id, c->old_id))
         return true;
     c->is_there = true;
+    c->is_over =
+        old->expires_at_ms != 0 && old->expires_at_ms <= t->created_at_ms;
     t->scopes = old->scopes;
     t->name = arena_copy(&rq->arena, old->name);
     if (!c->has_expiry && old->expires_at_ms != 0) {
@@ -356,6 +377,14 @@ static void begin_rotate(struct api_request *rq)
         request_fail_missing(rq, PARAM_TOKEN);
         return;
     }
+    if (c->is_over) {
+        http_fail(rq->http, 409, STR_EMPTY,
+                  "this token has expired; make a new one");
+        return;
+    }
+    // The old one does not count: an overlap has one more for each token at most.
+    if (!has_room(rq, c->token.org, c->old_id))
+        return;
     give_secret(rq, c);
     caller = change_caller(rq, on_rotated);
     token_replace(rq->api->tokens, c->old_id,

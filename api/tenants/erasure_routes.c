@@ -11,6 +11,7 @@
 #include "api/tenants/tenant.h"
 #include "common/encoding/crypto.h"
 #include "common/log/log.h"
+#include "common/model/operator.h"
 
 // --- printing ---
 
@@ -218,7 +219,12 @@ void orgs_erase(struct api_request *rq)
     rq->data = r;
     if (!read_dry(rq, &is_dry) || !tenant_read(rq, &r->tenant))
         return;
-    if (!tenant_is_known(rq, &r->tenant)) {
+    if (operator_is_org(r->tenant.org)) {
+        http_fail(rq->http, 409, STR_EMPTY,
+                  "the organization " OPERATOR_ORG " is the operator's and is "
+                  "not erased: delete its webhooks and revoke its tokens, "
+                  "which are admin tokens, one by one");
+    } else if (!tenant_is_known(rq, &r->tenant)) {
         request_fail_missing(rq, PARAM_ORG);
     } else if (is_dry) {
         inventory_answer(rq, &r->tenant);

@@ -97,7 +97,7 @@ void export_put_kind(struct export *x, const struct org_value *entry)
 
     json_put_bool(&w, "akinon", tenant_dialect(x->i_dialect) == DIALECT_AKINON);
     json_put_str(&w, "kind", entry->name);
-    json_put_contents(&w, entry->bytes);
+    json_put_contents(&w, kind_entry_of(entry->bytes).whole);
     end(x, &w);
 }
 

@@ -2,7 +2,8 @@
 // operator.h — the organization of the engine's operator.
 //
 // It is reserved: its hooks get the engine's own events of all organizations.
-// Only the admin token reads and writes it, and nobody posts events to it.
+// Only admin tokens read and write it, and nobody posts events to it. Its own tokens are
+// admin tokens. It is never erased.
 
 #ifndef COMMON_MODEL_OPERATOR_H
 #define COMMON_MODEL_OPERATOR_H

@@ -243,8 +243,7 @@ struct token_store *token_store_of(struct hook_store *hs);
 MUST_CHECK enum err token_store_view(const struct queue_config *config,
                                      struct token_store **out);
 
-// Stores a new token. ERR_EXISTS: there is one with this hash. Tokens of the organization
-// that expired more than 30 days ago are removed with it.
+// Stores a new token. ERR_EXISTS: there is one with this hash.
 void token_create(struct token_store *ts, const struct token *token,
                   const struct catalog_caller *caller);
 

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/model/akinon_names.h"
@@ -16,9 +15,6 @@
 #include "queue/catalog/orgs.h"
 #include "queue/lmdb/environment.h"
 #include "queue/records/schema.h"
-
-// How long a token that expired is listed.
-#define EXPIRED_KEPT_MS (INT64_C(30) * 24 * 3600 * 1000)
 
 struct token_store {
     struct store *store;
@@ -113,40 +109,6 @@ static void copy_token(struct token_write *w, const struct token *token)
     w->token.name = arena_copy(&w->base.arena, token->name);
 }
 
-// Removes the tokens of an organization that expired long ago: with each that is replaced
-// one more would stay.
-static enum err remove_expired(struct store *s, MDB_txn *txn, struct str org)
-{
-    int64_t before_ms = clock_now_ms() - EXPIRED_KEPT_MS;
-    uint8_t at[TOKEN_HASH_BYTES];
-    MDB_cursor *cursor;
-    MDB_val key;
-    MDB_val val;
-    int rc = mdb_cursor_open(txn, store_db(s, HOOKS_TOKENS), &cursor);
-
-    if (rc != 0)
-        return store_err(s, rc, "list tokens");
-    rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);
-    while (rc == 0) {
-        struct token t;
-
-        if (token_decode(store_place(s, HOOKS_TOKENS, key), str_of_val(key),
-                         str_of_val(val), &t) != OK ||
-            !str_eq(t.org, org) || t.expires_at_ms == 0 ||
-            t.expires_at_ms >= before_ms) {
-            rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT);
-            continue;
-        }
-        memcpy(at, t.hash, sizeof(at));
-        rc = mdb_cursor_del(cursor, 0);
-        key = val_at(at, sizeof(at));
-        if (rc == 0)
-            rc = store_seek(cursor, &key, &val);
-    }
-    mdb_cursor_close(cursor);
-    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "remove tokens");
-}
-
 static enum err put_token(struct store *s, MDB_txn *txn,
                           const struct token *token, unsigned flags)
 {
@@ -178,8 +140,6 @@ static enum err apply_create(struct catalog_write *base, MDB_txn *txn)
         return err == OK ? ERR_BUSY : err;
     // From now on the organization has shares of what organizations share.
     err = orgs_give(s, txn, token_dialect(token->org), token->org, &org_id);
-    if (err == OK)
-        err = remove_expired(s, txn, token->org);
     return err == OK ? put_token(s, txn, token, MDB_NOOVERWRITE) : err;
 }
 

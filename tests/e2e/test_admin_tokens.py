@@ -96,6 +96,26 @@ def test_a_token_is_replaced(engine):
     assert engine.api("POST", f"{OURS}/{last['id']}/rotate", {}, token=last["token"]).status == 403
 
 
+def test_replacing_is_no_way_around_the_limit(make_engine):
+    """An overlap has one more token; an expired one is not replaced."""
+    engine = make_engine(max_tokens_per_organization="2").start()
+    tokens = [made(engine, OURS, scopes=["read"]) for _ in range(2)]
+    path = f"{OURS}/{tokens[0]['id']}/rotate"
+    new = made(engine, path, overlap="30d")
+    assert "max_tokens_per_organization" in made(engine, path, status=409)["message"]
+    made(engine, OURS, status=409, scopes=["read"])
+    made(engine, path, status=409, overlap="0s")
+    assert engine.api("DELETE", f"{OURS}/{tokens[1]['id']}").status == 204
+    made(engine, f"{OURS}/{new['id']}/rotate", overlap="1s")
+    wait_for(lambda: "has expired" in engine.api(
+        "POST", f"{OURS}/{new['id']}/rotate", {}).json()["message"], "it is over")
+    # The operator's organization is not erased: its tokens would go, whoever asks.
+    admin = made(engine, ADMINS, scopes=["admin"])["token"]
+    for query in ("", "?dryRun=true"):
+        assert engine.api("DELETE", "/api/orgs/posthorn" + query, token=admin).status == 409
+    assert may(engine, admin) == ALL
+
+
 @pytest.mark.shared
 def test_the_commands(engine):
     token = engine.run("token", "create", "--operator", "--name", "ops", "--expires",
