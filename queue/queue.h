@@ -64,6 +64,7 @@
 #include "queue/lmdb/child.h"
 #include "queue/lmdb/room.h"
 #include "queue/lmdb/upkeep.h"
+#include "queue/orgs/kind_entry.h"
 #include "queue/orgs/org_retention.h"
 #include "queue/orgs/org_values.h"
 #include "queue/records/backlog_sums.h"

@@ -2,7 +2,8 @@
 // catalogue_routes.c — an organization's catalogue of kinds: what each of its own kinds
 // means, with an example of a payload and a JSON Schema, for people. Nothing is enforced.
 //
-// An entry is stored as the text that is shown, so an example keeps its bytes.
+// An entry is stored as the texts that are shown (kind_entry.h), so an example keeps its
+// bytes, and a list of many reads none of them.
 
 #include "api/system/catalogue_routes.h"
 
@@ -78,7 +79,7 @@ static bool put_entry(void *data, const struct org_value *value)
 
     json_open_object(w, NULL);
     json_put_str(w, "kind", value->name);
-    json_put_contents(w, value->bytes);
+    json_put_contents(w, kind_entry_of(value->bytes).whole);
     json_close(w);
     return true;
 }
@@ -127,20 +128,11 @@ void catalogue_get(struct api_request *rq)
 static bool put_short(void *data, const struct org_value *value)
 {
     struct json_writer *w = data;
-    struct json *json = NULL;
-    const struct json_value *root;
 
-    if (json_parse(value->bytes, &json_no_limits, &json, NULL) != OK)
-        return true;
-    root = json_root(json);
     json_open_object(w, NULL);
     json_put_str(w, "kind", value->name);
-    json_put_str(w, "description", json_str(json_get(root, "description")));
-    json_put_bool(w, "hasExample", json_get(root, "example") != NULL);
-    json_put_bool(w, "hasSchema", json_get(root, "schema") != NULL);
-    json_put_i64(w, "updatedAt", json_int_or_zero(json_get(root, "updatedAt")));
+    json_put_contents(w, kind_entry_of(value->bytes).summary);
     json_close(w);
-    json_free(json);
     return true;
 }
 
@@ -188,20 +180,17 @@ static enum err copy_member(const struct validation *validation,
     return err == ERR_NOTFOUND ? OK : err;
 }
 
-// Writes the entry that the body gives to `c->text`.
-static enum err read_entry(const struct validation *validation,
-                           struct str source, struct entry_change *c)
+static enum err check_entry(const struct validation *validation,
+                            const struct json_value *body,
+                            struct str *description)
 {
-    const struct json_value *body = json_root(c->body);
     const struct json_value *schema = json_get(body, "schema");
-    struct json_writer w = json_writer(&c->text);
-    struct str description = STR_EMPTY;
     enum err err;
 
     if (!json_is(body, JSON_OBJECT))
         return validation_refuse(validation, "the body must be a JSON object");
-    err = member_text(validation, body, "description", &description);
-    if (err == OK && description.n_bytes > DESCRIPTION_MAX_BYTES) {
+    err = member_text(validation, body, "description", description);
+    if (err == OK && description->n_bytes > DESCRIPTION_MAX_BYTES) {
         err = validation_refuse(validation,
                                 "description must be at most 1000 bytes");
     }
@@ -213,15 +202,49 @@ static enum err read_entry(const struct validation *validation,
                    json_type_name(schema));
         err = ERR_INVALID;
     }
-    if (err != OK)
-        return err;
+    return err;
+}
+
+static void put_summary(const struct json_value *body, struct str description,
+                        int64_t now_ms, struct buf *out)
+{
+    struct json_writer w = json_writer(out);
+
     json_open_object(&w, NULL);
     json_put_str(&w, "description", description);
-    err = copy_member(validation, source, "example", &c->text, &w);
-    if (err == OK)
-        err = copy_member(validation, source, "schema", &c->text, &w);
-    json_put_i64(&w, "updatedAt", clock_now_ms());
+    json_put_bool(&w, "hasExample", json_get(body, "example") != NULL);
+    json_put_bool(&w, "hasSchema", json_get(body, "schema") != NULL);
+    json_put_i64(&w, "updatedAt", now_ms);
     json_close(&w);
+}
+
+// Writes the entry that the body gives to `c->text`.
+static enum err read_entry(const struct validation *validation,
+                           struct str source, struct entry_change *c)
+{
+    const struct json_value *body = json_root(c->body);
+    int64_t now_ms = clock_now_ms();
+    struct str description = STR_EMPTY;
+    struct buf summary, whole;
+    struct json_writer w = json_writer(&whole);
+    enum err err = check_entry(validation, body, &description);
+
+    if (err != OK)
+        return err;
+    buf_init(&summary, 0);
+    buf_init(&whole, 0);
+    json_open_object(&w, NULL);
+    json_put_str(&w, "description", description);
+    err = copy_member(validation, source, "example", &whole, &w);
+    if (err == OK)
+        err = copy_member(validation, source, "schema", &whole, &w);
+    json_put_i64(&w, "updatedAt", now_ms);
+    json_close(&w);
+    put_summary(body, description, now_ms, &summary);
+    kind_entry_put(&(struct kind_entry){ buf_str(&summary), buf_str(&whole) },
+                   &c->text);
+    buf_clear(&whole);
+    buf_clear(&summary);
     return err;
 }
 

@@ -211,7 +211,7 @@ static const struct setting rows[] = {
       AT(max_tokens_per_organization), "1000", 1, 100000, true,
       "Maximum number of tokens of one organization." },
     { "max_kinds_per_organization", TYPE_COUNT, AT(max_kinds_per_organization),
-      "200", 1, 10000, true,
+      "200", 1, 1000, true,
       "Maximum number of kinds of events that one organization describes in "
       "its "
       "catalogue." },

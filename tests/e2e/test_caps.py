@@ -120,6 +120,18 @@ class Stacks(Case):
         return Done(reply, lambda r: self.engine.api("DELETE", stack))
 
 
+class Kinds(Case):
+    setting, settings = None, {"max_kinds_per_organization": "3"}
+    share, whole, reserve, code = 3, None, None, 409
+    name = "max_kinds_per_organization"
+
+    def hold(self, who, org):
+        self.n += 1
+        path = f"/api/orgs/{org}/kinds/kind.n{self.n}"
+        reply = self.engine.api("PUT", path, {})
+        return Done(reply, lambda r: self.engine.api("DELETE", path))
+
+
 class Tokens(Case):
     setting, settings = None, {"max_tokens_per_organization": "4"}
     # One each of them has already.
@@ -349,7 +361,7 @@ class Bytes(Posts):
         return request
 
 
-ROWS = (Webhooks, Patterns, Stacks, Tokens, Tails, Manual, Questions, Replays, Discards,
+ROWS = (Webhooks, Patterns, Stacks, Kinds, Tokens, Tails, Manual, Questions, Replays, Discards,
         Requests, Bytes, Backlog)
 CASES = (*ROWS, Posts)
 
