@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/encoding/crypto.h"
 #include "common/encoding/ed25519.h"
@@ -20,6 +21,7 @@
 
 #define READY_KEYS 256
 #define READY_ORGS 256
+#define AGAIN_US   INT64_C(1000000)
 
 struct ready {
     uint8_t pair[SIGNING_PAIR_BYTES];
@@ -28,7 +30,8 @@ struct ready {
 
 struct org_keys {
     uint64_t org_no;   // 0: nothing is here
-    uint64_t revision; // of all values of organizations, when it was read
+    uint64_t revision; // of the signing keys of organizations, when it was read
+    int64_t again_us;  // monotonic: when to read them again; 0: they were read
     struct signing_keys keys; // none: n is 0
 };
 
@@ -36,7 +39,7 @@ struct signers {
     struct ready ready[READY_KEYS];
     struct org_keys orgs[READY_ORGS];
     struct hook_store *hooks;
-    uint64_t revision;  // of all values of organizations, as was read last
+    uint64_t revision; // of the signing keys of organizations, as was read last
     struct buf message; // memory for the message that is signed
 };
 
@@ -64,7 +67,7 @@ void signers_free(struct signers *s)
 
 enum err signers_refresh(struct signers *s)
 {
-    return org_values_revision(s->hooks, &s->revision);
+    return org_values_revision(s->hooks, ORG_SIGNING_KEY, &s->revision);
 }
 
 static bool take_value(void *data, const struct org_value *value)
@@ -80,14 +83,16 @@ static bool take_value(void *data, const struct org_value *value)
     return false;
 }
 
-// The keys of an organization, read again if values of any organization have changed.
+// The keys of an organization, read again if keys of any organization have changed, and a
+// second after they could not be read.
 static const struct signing_keys *keys_of_org(struct signers *s,
                                               uint64_t org_no)
 {
     struct org_keys *keys = &s->orgs[org_no % READY_ORGS];
     enum err err;
 
-    if (keys->org_no == org_no && keys->revision == s->revision)
+    if (keys->org_no == org_no && keys->revision == s->revision &&
+        (keys->again_us == 0 || clock_mono_us() < keys->again_us))
         return &keys->keys;
     crypto_wipe(keys, sizeof(*keys));
     keys->org_no = org_no;
@@ -99,7 +104,15 @@ static const struct signing_keys *keys_of_org(struct signers *s,
                  "org_no=%" PRIu64 " reason=%s", org_no,
                  log_quote(str_of(err_str(err))));
     }
+    if (keys->keys.n == 0)
+        keys->again_us = clock_mono_us() + AGAIN_US;
     return &keys->keys;
+}
+
+bool signers_have_key(struct signers *s, const struct hook *hook)
+{
+    return hook->signing != SIGNING_ORGANIZATION ||
+           keys_of_org(s, hook->org_id)->n > 0;
 }
 
 // --- signing ---

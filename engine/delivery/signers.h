@@ -4,6 +4,7 @@
 #ifndef ENGINE_DELIVERY_SIGNERS_H
 #define ENGINE_DELIVERY_SIGNERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/buf.h"
@@ -19,6 +20,10 @@ void signers_free(struct signers *s); // wipes; NULL is fine
 // Looks whether values of organizations have changed: keys that are older are read again
 // when they are needed.
 MUST_CHECK enum err signers_refresh(struct signers *s);
+
+// Whether there is a key to sign with: not if the hook signs with its organization's keys and
+// these cannot be read. Nothing must be sent then, since receivers would get it unsigned.
+bool signers_have_key(struct signers *s, const struct hook *hook);
 
 // What is signed: "id.timestamp.body" (Standard Webhooks 1.0.0).
 struct signed_parts {

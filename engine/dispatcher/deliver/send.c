@@ -24,6 +24,7 @@
 #include "common/process/channel.h"
 #include "engine/delivery/request_body.h"
 #include "engine/delivery/request_headers.h"
+#include "engine/delivery/signers.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/crash.h"
 #include "engine/dispatcher/deliver/outcome.h"
@@ -128,6 +129,10 @@ static struct unsent request_event(struct dispatcher *d, struct in_flight *a,
     if (err != OK) {
         return (struct unsent){ .reason = STR("the setting deployments_url is "
                                               "empty") };
+    }
+    if (!signers_have_key(d->signers, hook)) {
+        return (struct unsent){ .reason = STR("the signing keys of the "
+                                              "organization cannot be read") };
     }
     if (put_order(d, a, &rendered) != OK) {
         return (struct unsent){
