@@ -31,13 +31,12 @@
 
 static bool is_wanted_kind(const struct history_filter *f, struct str kind)
 {
-    bool is_wanted = f->n_kinds == 0;
+    bool is_kind = f->n_kinds == 0;
 
-    for (size_t i = 0; i < f->n_kinds && !is_wanted; i++) {
-        is_wanted =
-            str_eq(kind, f->kinds[i]) || kind_matches(kind, f->kinds[i]);
+    for (size_t i = 0; i < f->n_kinds && !is_kind; i++) {
+        is_kind = str_eq(kind, f->kinds[i]) || kind_matches(kind, f->kinds[i]);
     }
-    return is_wanted;
+    return is_kind;
 }
 
 static bool is_wanted(const struct event_list *l, const struct event *event)

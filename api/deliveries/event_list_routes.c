@@ -136,9 +136,10 @@ static bool read_unmatched(struct listing *l)
         !str_is(buf_str(&text), "false"))
         err = ERR_INVALID;
     buf_clear(&text);
-    if (err == ERR_INVALID)
+    if (err == ERR_INVALID) {
         http_fail(l->rq->http, 400, STR_EMPTY,
                   "unmatched must be true or false");
+    }
     return err != ERR_INVALID;
 }
 

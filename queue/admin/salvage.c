@@ -152,8 +152,8 @@ static bool is_kept_meta_of_hooks(const struct copy_record *r)
     struct str key = str_of_val(r->key);
 
     return is_text(key, "seal") || is_text(key, "key") ||
-           ((is_text(key, "last_org") || is_text(key, "values")) &&
-            r->val.mv_size == 8) ||
+           (is_text(key, "last_org") && r->val.mv_size == 8) ||
+           org_values_is_count(r->key, r->val) ||
            orgs_is_leaving_row(r->key, r->val) ||
            erasure_row_is_sound(r->place, r->key, r->val) ||
            org_value_is_key(r->key); // sound, as was checked

@@ -25,7 +25,7 @@ enum org_value_use {
 struct org_value {
     enum org_value_use use;
     uint64_t org_no;   // the organization, as org_number() says
-    uint64_t revision; // new at each put, across all values
+    uint64_t revision; // new at each put, across all values of its use
     struct str name;   // empty where an organization has one value of this use
     struct str
         bytes; // in the clear; empty if it is sealed and cannot be opened

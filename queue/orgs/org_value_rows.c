@@ -3,15 +3,19 @@
 
 #include "queue/orgs/org_value_rows.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "common/base/codec.h"
 #include "common/encoding/crypto.h"
 #include "common/files/keyring.h"
+#include "common/log/log.h"
 #include "queue/records/schema.h"
 
 static const char prefix[] = "value";
-static char count_name[] = "values";
+static const char count_prefix[] = "values";
+
+#define COUNT_BYTES sizeof(count_prefix) // with the use in place of the NUL
 
 #define PREFIX_BYTES (sizeof(prefix) - 1)
 #define USE_AT       PREFIX_BYTES
@@ -109,9 +113,24 @@ enum err org_value_decode(uint32_t place, MDB_val key, MDB_val val,
 
 // --- all of them ---
 
-enum err org_values_count(struct store *s, MDB_txn *txn, uint64_t *revision)
+static MDB_val count_key(enum org_value_use use, uint8_t bytes[COUNT_BYTES])
 {
-    MDB_val key = val_at(count_name, sizeof(count_name) - 1);
+    memcpy(bytes, count_prefix, COUNT_BYTES - 1);
+    bytes[COUNT_BYTES - 1] = (uint8_t)use;
+    return val_at(bytes, COUNT_BYTES);
+}
+
+bool org_values_is_count(MDB_val key, MDB_val val)
+{
+    return key.mv_size == COUNT_BYTES && val.mv_size == 8 &&
+           str_starts(str_of_val(key), str_of(count_prefix));
+}
+
+enum err org_values_count(struct store *s, MDB_txn *txn, enum org_value_use use,
+                          uint64_t *revision)
+{
+    uint8_t bytes[COUNT_BYTES];
+    MDB_val key = count_key(use, bytes);
     MDB_val val;
     int rc = mdb_get(txn, store_db(s, HOOKS_META), &key, &val);
 
@@ -122,12 +141,12 @@ enum err org_values_count(struct store *s, MDB_txn *txn, uint64_t *revision)
 }
 
 enum err org_values_count_change(struct store *s, MDB_txn *txn,
-                                 uint64_t *revision)
+                                 enum org_value_use use, uint64_t *revision)
 {
-    MDB_val key = val_at(count_name, sizeof(count_name) - 1);
-    uint8_t bytes[8];
+    uint8_t name[COUNT_BYTES], bytes[8];
+    MDB_val key = count_key(use, name);
     MDB_val val;
-    enum err err = org_values_count(s, txn, revision);
+    enum err err = org_values_count(s, txn, use, revision);
 
     if (err != OK)
         return err;
@@ -161,20 +180,26 @@ static int remove_use(MDB_cursor *cursor, enum org_value_use use,
 enum err org_values_remove(struct store *s, MDB_txn *txn, uint64_t org_no,
                            size_t max, size_t *n)
 {
-    uint64_t revision;
     MDB_cursor *cursor;
-    enum err err;
-    int rc = mdb_cursor_open(txn, store_db(s, HOOKS_META), &cursor);
+    enum err err =
+        store_err(s, mdb_cursor_open(txn, store_db(s, HOOKS_META), &cursor),
+                  "remove values");
 
     *n = 0;
-    if (rc != 0)
-        return store_err(s, rc, "remove values");
-    for (int use = 1; use < ORG_VALUE_USES && rc == 0; use++)
-        rc = remove_use(cursor, (enum org_value_use)use, org_no, max, n);
+    if (err != OK)
+        return err;
+    for (int i = 1; i < ORG_VALUE_USES && err == OK; i++) {
+        enum org_value_use use = (enum org_value_use)i;
+        size_t before = *n;
+        uint64_t revision;
+
+        err = store_err(s, remove_use(cursor, use, org_no, max, n),
+                        "remove values");
+        if (err == OK && *n > before)
+            err = org_values_count_change(s, txn, use, &revision);
+    }
     mdb_cursor_close(cursor);
-    err = store_err(s, rc, "remove values");
-    return err == OK && *n > 0 ? org_values_count_change(s, txn, &revision)
-                               : err;
+    return err;
 }
 
 static enum err reseal_one(struct store *s, MDB_cursor *cursor, MDB_val key,
@@ -269,8 +294,12 @@ static enum err reseal(void *data, MDB_cursor *cursor, MDB_val key,
 
     if (value == NULL || !value->is_sealed)
         return OK;
-    if (!value->is_open)
-        return ERR_DENIED;
+    if (!value->is_open) {
+        log_warn("a secret of an organization was sealed with a key that is "
+                 "missing: it is lost",
+                 "org_no=%" PRIu64, value->org_no);
+        return OK;
+    }
     r->n++;
     return reseal_one(r->s, cursor, key, value, r->keys);
 }

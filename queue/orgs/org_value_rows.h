@@ -30,11 +30,15 @@ MUST_CHECK enum err org_value_decode(uint32_t place, MDB_val key, MDB_val val,
 void org_value_encode(const struct org_value *value, MDB_val key,
                       struct keyring *keys, struct buf *out);
 
-// How often values have changed; counts one more change, and returns the new count.
+// How often values of a use have changed; counts one more change, and returns the new count.
 MUST_CHECK enum err org_values_count(struct store *s, MDB_txn *txn,
+                                     enum org_value_use use,
                                      uint64_t *revision);
 MUST_CHECK enum err org_values_count_change(struct store *s, MDB_txn *txn,
+                                            enum org_value_use use,
                                             uint64_t *revision);
+// Whether a row of this key is such a count.
+bool org_values_is_count(MDB_val key, MDB_val val);
 
 // Counts the values that are damaged.
 MUST_CHECK enum err org_values_check(struct store *s, MDB_txn *txn, size_t *n);
@@ -43,8 +47,9 @@ MUST_CHECK enum err org_values_check(struct store *s, MDB_txn *txn, size_t *n);
 MUST_CHECK enum err org_values_remove(struct store *s, MDB_txn *txn,
                                       uint64_t org_no, size_t max, size_t *n);
 
-// Seals the sealed ones anew, with the first of the keys; keeps what is damaged. Adds to
-// `n`. ERR_DENIED: one needs a key that is missing.
+// Seals the sealed ones anew, with the first of the keys. Keeps what is damaged, and what
+// none of the keys opens, which a program that did not know of values may have left: that
+// is lost already. Adds to `n`.
 MUST_CHECK enum err org_values_reseal(struct store *s, MDB_txn *txn,
                                       struct keyring *keys, uint64_t *n);
 

@@ -132,7 +132,8 @@ enum err org_value_each(struct hook_store *hs, enum org_value_use use,
     return err;
 }
 
-enum err org_values_revision(struct hook_store *hs, uint64_t *out)
+enum err org_values_revision(struct hook_store *hs, enum org_value_use use,
+                             uint64_t *out)
 {
     MDB_txn *txn;
     enum err err = store_read(hook_store_env(hs), &txn);
@@ -140,7 +141,7 @@ enum err org_values_revision(struct hook_store *hs, uint64_t *out)
     *out = 0;
     if (err != OK)
         return err;
-    err = org_values_count(hook_store_env(hs), txn, out);
+    err = org_values_count(hook_store_env(hs), txn, use, out);
     store_read_end(hook_store_env(hs));
     return err;
 }
@@ -220,7 +221,7 @@ static enum err store_value(struct value_write *w, MDB_txn *txn, MDB_val key)
     struct org_value value = { .bytes = w->put.bytes,
                                .is_sealed = w->put.is_secret };
     struct buf record;
-    enum err err = org_values_count_change(s, txn, &value.revision);
+    enum err err = org_values_count_change(s, txn, w->put.use, &value.revision);
 
     if (err != OK)
         return err;
@@ -310,7 +311,8 @@ static enum err apply_delete(struct catalog_write *base, MDB_txn *txn)
         err = store_err(s, mdb_del(txn, store_db(s, HOOKS_META), &key, NULL),
                         "delete value");
     }
-    return err == OK ? org_values_count_change(s, txn, &revision) : err;
+    return err == OK ? org_values_count_change(s, txn, w->put.use, &revision)
+                     : err;
 }
 
 void org_value_delete(struct hook_store *hs, uint64_t org_no,

@@ -38,9 +38,10 @@ MUST_CHECK enum err org_value_each(struct hook_store *hs,
                                    struct str after, org_value_visit visit,
                                    void *data);
 
-// Grows with each change of any value, erasures included: whoever has read the values at
+// Grows with each change of a value of this use, erasures included: whoever has read them at
 // this count is up to date. 0: there never was one.
-MUST_CHECK enum err org_values_revision(struct hook_store *hs, uint64_t *out);
+MUST_CHECK enum err org_values_revision(struct hook_store *hs,
+                                        enum org_value_use use, uint64_t *out);
 
 // --- writing, in the process that writes hooks (hook_store.h says how writes end) ---
 

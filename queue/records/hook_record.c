@@ -75,7 +75,7 @@ static const struct member hook_tail[] = {
     MEMBER_SINCE(struct hook, secret_at_ms, 7),
     MEMBER_SINCE(struct hook, pattern, 8),
     MEMBER_SINCE(struct hook, trace_context, 9),
-    MEMBER_WITH(struct hook, signing, 9, SIGNING_ORGANIZATION),
+    MEMBER_WITH(struct hook, signing, 10, SIGNING_ORGANIZATION),
 };
 
 // The names of the headers are in the record unsealed.
@@ -186,7 +186,7 @@ static void unpack_plain_3(struct unpack *u, int64_t until_ms, struct hook *out)
     out->client_key = unpack_str(u);
 }
 
-// Since version 9.
+// Since version 10.
 static void unpack_signing(struct unpack *u, struct hook *out)
 {
     out->sign_key = unpack_str(u);
@@ -219,7 +219,7 @@ static void unpack_plain(struct unpack *u, uint8_t version, struct hook *out)
         u->bad = true;
     for (size_t i = 0; i < n && !u->bad; i++)
         out->headers[2 * i + 1] = unpack_str(u);
-    if (version >= 9)
+    if (version >= 10)
         unpack_signing(u, out);
 }
 

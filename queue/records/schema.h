@@ -70,7 +70,7 @@
 //               "erasing " org                 -> nothing: it is being erased
 //               "value" use(1) organization(8)
 //                 name                         -> record of a value
-//               "values"                       -> how often values changed(8)
+//               "values" use(1)                -> how often these changed(8)
 //   tokens      SHA-256 of the token(32)       -> token record
 //   orgs        dialect(1) org                  -> record: its number
 //   org_nos     number(8)                      -> record: dialect(1) org
@@ -118,8 +118,8 @@ struct keyring;
 #define STATE_VERSION   3 // 2: clock_ms, ran_ms; 3: last_org
 // 2: paused, from; 3: is_operator; 4: values of headers are sealed, as are all
 // secrets that were replaced; 5: filter_order; 6: lower_headers;
-// 7: secret_at_ms; 8: pattern; 9: trace_context, signing
-#define HOOK_VERSION        9
+// 7: secret_at_ms; 8: pattern; 9: trace_context; 10: signing
+#define HOOK_VERSION        10
 #define HOOK_VERSION_SEALED 4
 #define HEALTH_VERSION      2 // 2: a record at all
 #define TOKEN_VERSION       1

@@ -273,10 +273,11 @@ static enum err org_value(const struct record *r, struct buf *out)
     buf_init(&plain, 0);
     err = org_value_decode(r->place, key, val_of(r->bytes), get_keys(), &plain,
                            &value);
-    if (err == OK && !value.is_sealed)
+    if (err == OK && !value.is_sealed) {
         org_value_encode(&value, key, NULL, out);
-    else
+    } else {
         err = ERR_CORRUPT;
+    }
     buf_clear(&plain);
     return err;
 }

@@ -10,11 +10,7 @@
 #include "common/config/config.h"
 #include "common/log/log.h"
 
-struct reading {
-    const struct config *config;
-    struct org_keep fresh;
-};
-
+// The settings may have changed since the values were read.
 static int64_t shorter(int64_t own_ms, int64_t setting_ms)
 {
     return own_ms > 0 && own_ms < setting_ms ? own_ms : setting_ms;
@@ -22,8 +18,7 @@ static int64_t shorter(int64_t own_ms, int64_t setting_ms)
 
 static bool on_value(void *data, const struct org_value *value)
 {
-    struct reading *r = data;
-    struct org_keep *k = &r->fresh;
+    struct org_keep *k = data;
     struct org_retention kept;
 
     if (org_retention_read(value->bytes, &kept) == OK &&
@@ -35,9 +30,6 @@ static bool on_value(void *data, const struct org_value *value)
                  "");
         return true;
     }
-    kept.delivered_ms =
-        shorter(kept.delivered_ms, r->config->retention_delivered_ms);
-    kept.dead_ms = shorter(kept.dead_ms, r->config->retention_dead_ms);
     if (k->n == k->room) {
         k->room = k->room > 0 ? k->room * 2 : 16;
         k->entries = xrealloc(k->entries, k->room * sizeof(*k->entries));
@@ -80,36 +72,41 @@ static void keep_marks(const struct org_keep *old, struct org_keep *fresh)
 
 static void read_anew(struct dispatcher *d, struct org_keep *k)
 {
-    struct reading r = { .config = d->config };
-    uint64_t revision;
-    enum err err = org_values_revision(d->hooks, &revision);
+    struct org_keep fresh = { .is_read = true };
+    struct org_keep old = *k;
+    enum err err =
+        org_values_revision(d->hooks, ORG_RETENTION, &fresh.revision);
 
-    if (err == OK && k->is_read && revision == k->revision)
+    if (err == OK && k->is_read && fresh.revision == k->revision)
         return;
     if (err == OK) {
-        err =
-            org_value_each(d->hooks, ORG_RETENTION, 0, STR_EMPTY, on_value, &r);
+        err = org_value_each(d->hooks, ORG_RETENTION, 0, STR_EMPTY, on_value,
+                             &fresh);
     }
-    if (err != OK) {
-        log_warn("retentions of organizations cannot be read", "");
-        free(r.fresh.entries);
-        free(r.fresh.at);
-        return; // those that were read before apply
+    if (err != OK) { // those that were read before apply
+        log_warn("retentions of organizations cannot be read", "reason=%s",
+                 log_quote(str_of(err_str(err))));
+        old = fresh;
+    } else {
+        keep_marks(k, &fresh);
+        *k = fresh;
     }
-    keep_marks(k, &r.fresh);
-    free(k->entries);
-    free(k->at);
-    *k = r.fresh;
-    k->revision = revision;
-    k->is_read = true;
+    free(old.entries);
+    free(old.at);
 }
 
 void org_keep_refresh(struct dispatcher *d, struct org_keep *k, int64_t now_us)
 {
     read_anew(d, k);
     for (size_t i = 0; i < k->n; i++) {
+        const struct org_retention *kept = &k->entries[i].kept;
+
         k->at[i].delivered_before_us =
-            now_us - k->entries[i].kept.delivered_ms * 1000;
-        k->at[i].dead_before_us = now_us - k->entries[i].kept.dead_ms * 1000;
+            now_us -
+            shorter(kept->delivered_ms, d->config->retention_delivered_ms) *
+                1000;
+        k->at[i].dead_before_us =
+            now_us -
+            shorter(kept->dead_ms, d->config->retention_dead_ms) * 1000;
     }
 }

@@ -9,11 +9,11 @@
 
 struct org_keep_entry {
     uint64_t org_no;
-    struct org_retention kept; // never longer than the settings
+    struct org_retention kept; // as stored; the settings may be shorter
 };
 
 struct org_keep {
-    uint64_t revision; // of all values when they were read
+    uint64_t revision; // of the retentions when they were read
     bool is_read;
     struct org_keep_entry *entries; // by number; owned
     struct shard_org_retention *at; // of the same organizations; owned

@@ -56,6 +56,15 @@ static bool has_event(struct dispatcher *d, const struct listed_row *row)
     return false;
 }
 
+// Whether events that are not committed yet may belong to the row, which was read as it was
+// committed last.
+static bool may_grow(const struct dispatcher *d, const struct listed_row *row)
+{
+    return row->block >= get_be64(d->read_to.bytes) / LISTED_BLOCK &&
+           (commit_is_under_way(d) ||
+            position_cmp(shard_cursor(d->shard), d->read_to) != 0);
+}
+
 bool unlisting_work(struct dispatcher *d, struct unlisting *u,
                     int64_t before_us)
 {
@@ -69,7 +78,7 @@ bool unlisting_work(struct dispatcher *d, struct unlisting *u,
         err = shard_view_listed_next(d->history, &u->at, &row);
         if (err != OK)
             break;
-        if (!has_event(d, &row)) {
+        if (!may_grow(d, &row) && !has_event(d, &row)) {
             batch_listed_del(d->open_batch, row.dialect, row.org, row.block);
             n_deleted++;
         } else if (row.newest_us >= before_us) {

@@ -79,12 +79,13 @@ static void bad_keys_are_refused(void **state)
         "",
         "whsk_",
         "whsk_AAAA",
-        WHPK,
+        WHPK, // a public key
         "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDus=",
         // url-safe, without padding, with bits left over, with a public key of another
         "whsk_nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=",
         "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
         "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2B=",
+        // Two lines of one text. NOLINTNEXTLINE(bugprone-suspicious-missing-comma)
         WHSK_OF_ANOTHER,
     };
     uint8_t pair[SIGNING_PAIR_BYTES];
