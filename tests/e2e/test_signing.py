@@ -5,6 +5,7 @@ library; where private keys must never be; who sees which public key."""
 import base64
 import json
 import pathlib
+import re
 import subprocess
 
 import nacl.exceptions
@@ -194,3 +195,33 @@ def test_private_keys_stay_where_they_are(engine, receiver, tmp_path):
     engine.run("signing-key", "create", "--org", "acme")
     told = engine.run("import", str(tmp_path / "hooks"), status=1)
     assert "another key" in told.stderr
+
+
+def test_nothing_is_sent_without_the_keys_of_its_organization(make_engine, receiver, tmp_path):
+    """It is a dead letter after three attempts. A repair takes the damaged keys out."""
+    engine = make_engine(retry_schedule="50ms,50ms", breaker_failures="0").start()
+    hook = engine.create_hook(receiver.url("/in"), signingKey="organization")
+    engine.stop()
+    engine.check_books = False
+    path = engine.data_dir / "hooks/data.mdb"
+    key_and_version = re.compile(rb"(value\x03.{8})\x01", re.DOTALL)
+    data, n = key_and_version.subn(lambda m: m[1] + b"\0", path.read_bytes())
+    assert n > 0
+    path.write_bytes(data)
+    assert "value of an organization" in engine.run("verify", engine.data_dir, status=1).stderr
+    engine.start()
+    event = engine.post_event()
+    row = engine.wait_deliveries(hook, 3)[0]
+    assert "signing keys of the organization cannot be read" in row["error"]["message"]
+    assert receiver.got("/in") == []
+    engine.stop()
+    engine.run("repair", "--data-dir", engine.data_dir, "--to", tmp_path / "mended", status=...)
+    engine.data_dir.rename(tmp_path / "damaged")
+    (tmp_path / "mended").rename(engine.data_dir)
+    engine.start()
+    made = engine.api("POST", f"{ORGS}/signing-keys", {})
+    assert made.status == 201, made
+    engine.settle_hooks()
+    assert engine.api("POST", f"{hook}/replay", {}).status == 202
+    request = receiver.wait(1, "/in")[0]
+    assert request.id == event and is_signed(request, made.json()[0]["publicKey"])
