@@ -8,6 +8,8 @@ import cpu
 from harness import Engine, Failed, Receiver, note, wait_until
 from scenarios import drain_once, median, stack_hooks
 
+WARM = 200  # events before the rounds
+
 
 class Collector(http.server.BaseHTTPRequestHandler):
     """Takes every post and keeps nothing."""
@@ -32,13 +34,17 @@ def collector(bench):
     return f"http://127.0.0.1:{server.server_port}/v1/traces"
 
 
+def n_rounds(bench):
+    return bench.rounds or (1 if bench.is_quick else 3)
+
+
 def one_kind(bench, receiver, settings, count):
     """Drains of an engine with these settings."""
     engine = Engine(bench, settings)
     stack_hooks(engine, [receiver.port])
-    drain_once(engine, receiver, 200, 0)  # connections are made
-    rounds = [drain_once(engine, receiver, count, 200 + i * count)
-              for i in range(bench.rounds or (1 if bench.is_quick else 3))]
+    drain_once(engine, receiver, WARM, 0)  # connections are made
+    rounds = [drain_once(engine, receiver, count, WARM + i * count)
+              for i in range(n_rounds(bench))]
     if settings:
         wait_until("the spans have left", 30,
                    lambda: engine.metric("posthorn_spans_waiting") == 0)
@@ -54,7 +60,7 @@ def one_kind(bench, receiver, settings, count):
 
 def traces(bench):
     count = 4000 if bench.is_quick else 40000
-    receiver = Receiver(bench, track=count * 4)
+    receiver = Receiver(bench, track=WARM + n_rounds(bench) * count)
     off = one_kind(bench, receiver, [], count)
     on = one_kind(bench, receiver, [f"otlp_traces={collector(bench)}"], count)
     for name, kind in (("off", off), ("on", on)):
