@@ -153,7 +153,7 @@ struct looking {
     int64_t until_us;
 };
 
-// Looks at an event. False: the search ends with it, or stops for now.
+// Looks at an event. False: the search ends with it, or its time in this turn is over.
 static bool look_at(void *data, const struct event *event)
 {
     struct looking *k = data;

@@ -80,19 +80,6 @@ static void print_created(const struct json_value *t)
 
 // --- verbs ---
 
-static int call(const struct args *args, const struct client_call *what,
-                void (*people)(const struct json_value *))
-{
-    struct buf response;
-    int status = EXIT_FAILED;
-
-    buf_init(&response, 0);
-    if (client_request(args, what, &response) == OK)
-        status = people != NULL ? client_print(args, &response, people) : 0;
-    buf_clear(&response);
-    return status;
-}
-
 // The organization of the tokens; NULL: none is given.
 static const char *org_of(const struct args *args)
 {
@@ -144,7 +131,7 @@ static int create(const struct args *args, bool is_rotation,
     json_close(&w);
     what->method = "POST";
     what->body = buf_str(&body);
-    status = call(args, what, print_created);
+    status = client_run(args, what, print_created);
     buf_clear(&body);
     return status;
 }
@@ -201,10 +188,10 @@ int command_token(const struct args *args)
     if (strcmp(verb, "create") == 0 || strcmp(verb, "rotate") == 0) {
         status = create(args, strcmp(verb, "rotate") == 0, &what);
     } else if (strcmp(verb, "list") == 0) {
-        status = call(args, &what, print_list);
+        status = client_run(args, &what, print_list);
     } else {
         what.method = "DELETE";
-        status = call(args, &what, NULL);
+        status = client_run(args, &what, NULL);
     }
     buf_clear(&path);
     return status;

@@ -510,6 +510,19 @@ int client_print(const struct args *a, const struct buf *answer,
     return 0;
 }
 
+int client_run(const struct args *a, const struct client_call *call,
+               void (*people)(const struct json_value *answer))
+{
+    struct buf answer;
+    int status = EXIT_FAILED;
+
+    buf_init(&answer, 0);
+    if (client_request(a, call, &answer) == OK)
+        status = people != NULL ? client_print(a, &answer, people) : 0;
+    buf_clear(&answer);
+    return status;
+}
+
 bool client_read_file(const struct command *command, const char *path,
                       struct buf *out)
 {

@@ -88,6 +88,11 @@ bool client_read(const struct command *command, const struct buf *answer,
 int client_print(const struct args *a, const struct buf *answer,
                  void (*people)(const struct json_value *answer));
 
+// Makes a call and prints its answer; with `people` NULL it prints nothing. Returns the exit
+// status.
+int client_run(const struct args *a, const struct client_call *call,
+               void (*people)(const struct json_value *answer));
+
 // Appends the content of a file ("-": of standard input), at most 8 MiB. False: it
 // cannot be read, which is printed to stderr.
 bool client_read_file(const struct command *command, const char *path,

@@ -53,18 +53,6 @@ static bool put_body(const struct args *args, struct buf *body)
     return is_good;
 }
 
-static int call(const struct args *args, const struct client_call *what)
-{
-    struct buf response;
-    int status = EXIT_FAILED;
-
-    buf_init(&response, 0);
-    if (client_request(args, what, &response) == OK)
-        status = client_print(args, &response, print_keys);
-    buf_clear(&response);
-    return status;
-}
-
 int command_signing_key(const struct args *args)
 {
     bool creates = strcmp(args->operands[0], "create") == 0;
@@ -86,7 +74,7 @@ int command_signing_key(const struct args *args)
         what.method = "POST";
     if (!creates || put_body(args, &body)) {
         what.body = buf_str(&body);
-        status = call(args, &what);
+        status = client_run(args, &what, print_keys);
     }
     crypto_wipe_buf(&body);
     buf_clear(&path);
