@@ -235,8 +235,8 @@ static enum err revoke_in(struct store *s, MDB_txn *txn, struct str org,
 // What is known of a token that is to be replaced.
 struct replaced {
     struct str id;
-    struct token token; // its texts are not kept
-    struct buf record;  // its new record
+    uint8_t hash[TOKEN_HASH_BYTES];
+    struct buf record; // its new record
     int64_t until_ms;
     bool is_found;
 };
@@ -250,7 +250,7 @@ static bool end_old(void *data, const struct token *token)
         return true;
     if (t.expires_at_ms == 0 || t.expires_at_ms > r->until_ms)
         t.expires_at_ms = r->until_ms;
-    memcpy(r->token.hash, t.hash, sizeof(t.hash));
+    memcpy(r->hash, t.hash, sizeof(t.hash));
     token_encode(&t, &r->record);
     r->is_found = true;
     return false;
@@ -276,7 +276,7 @@ static enum err apply_replace(struct catalog_write *base, MDB_txn *txn)
     struct token_write *w = (struct token_write *)base;
     struct store *s = w->ts->store;
     struct replaced r = { .id = w->old_id, .until_ms = w->until_ms };
-    MDB_val key = val_at(r.token.hash, sizeof(r.token.hash));
+    MDB_val key = val_at(r.hash, sizeof(r.hash));
     enum err err;
 
     buf_init(&r.record, 0);
