@@ -45,7 +45,21 @@ struct event {
     // Of an event that was posted as a CloudEvent: a JSON object of its attributes, but
     // for id, type and the content type. Empty: it was posted otherwise.
     struct str cloud;
+    uint64_t flags;       // set of enum event_flag; mostly 0
+    int64_t erased_at_ms; // UTC epoch; 0 without EVENT_PAYLOAD_ERASED
 };
+
+// Values are on disk.
+enum event_flag {
+    // Payload, attributes and trace context were erased by an order; all three are empty.
+    EVENT_PAYLOAD_ERASED = 1
+};
+#define EVENT_FLAGS_KNOWN ((uint64_t)EVENT_PAYLOAD_ERASED)
+
+static inline bool event_is_erased(const struct event *e)
+{
+    return (e->flags & EVENT_PAYLOAD_ERASED) != 0;
+}
 
 // What is stored of it besides its row: payload, attributes and trace context.
 static inline size_t event_stored_bytes(const struct event *e)

@@ -41,9 +41,10 @@ static struct position unpack_position(struct unpack *u)
 
 // --- events ---
 
-// Before the key, which is no member; the payload follows it, and in version 3 the
-// attributes of a CloudEvent. What was posted otherwise is of version 2, so a program that
-// does not know version 3 reads it.
+// Before the key, which is no member; the payload follows it, from version 3 on the
+// attributes of a CloudEvent, from version 4 on the flags and when the payload was erased.
+// A record has the lowest version that holds all of it, so that an older program reads as
+// many as it can.
 static const struct member event_members[] = {
     MEMBER(struct event, id.bytes),
     MEMBER(struct event, accepted_at_us),
@@ -59,13 +60,18 @@ static const struct member event_members[] = {
 
 void event_encode(const struct event *e, const uint8_t *key, struct buf *out)
 {
-    size_t start = record_begin(out, e->cloud.n_bytes > 0 ? 3 : 2);
+    unsigned version = e->flags != 0 ? 4 : e->cloud.n_bytes > 0 ? 3 : 2;
+    size_t start = record_begin(out, (uint8_t)version);
 
     members_pack(out, MEMBERS(event_members), e);
     pack_str(out, (struct str){ (const char *)key, key != NULL ? 16 : 0 });
     pack_str(out, e->payload);
-    if (e->cloud.n_bytes > 0)
+    if (version >= 3)
         pack_str(out, e->cloud);
+    if (version >= 4) {
+        pack_u64(out, e->flags);
+        pack_i64(out, e->erased_at_ms);
+    }
     record_end(out, start);
 }
 
@@ -82,7 +88,11 @@ enum err event_decode(uint32_t place, struct str bytes, struct event *out,
     *key = unpack_str(&u);
     out->payload = unpack_str(&u);
     out->cloud = version >= 3 ? unpack_str(&u) : STR_EMPTY;
-    return out->dialect < DIALECT_PULUMI ? ERR_CORRUPT : unpack_done(&u);
+    out->flags = version >= 4 ? unpack_u64(&u) : 0;
+    out->erased_at_ms = version >= 4 ? unpack_i64(&u) : 0;
+    if (out->dialect < DIALECT_PULUMI || (out->flags & ~EVENT_FLAGS_KNOWN) != 0)
+        return ERR_CORRUPT;
+    return unpack_done(&u);
 }
 
 enum err event_decode_at(uint32_t place, struct str key, struct str bytes,

@@ -110,7 +110,7 @@ struct keyring;
 #define FORMAT_VERSION QUEUE_FORMAT
 #define FORMAT_BEFORE  QUEUE_FORMAT_OLDEST
 
-#define EVENT_VERSION   3 // 2: trace; 3: cloud
+#define EVENT_VERSION   4 // 2: trace; 3: cloud; 4: flags, erased_at_ms
 #define KEY_VERSION     2 // 2: content is an HMAC
 #define DUE_VERSION     2 // 2: payload_bytes
 #define DEAD_VERSION    1

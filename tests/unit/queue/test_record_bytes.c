@@ -80,6 +80,16 @@ static void put_cloud_event(struct buf *out)
     event_encode(&e, NULL, out);
 }
 
+static void put_erased_event(struct buf *out)
+{
+    const struct event e = { .dialect = DIALECT_PULUMI,
+                             .kind = STR("a.b"),
+                             .flags = EVENT_PAYLOAD_ERASED,
+                             .erased_at_ms = 1790000000123 };
+
+    event_encode(&e, NULL, out);
+}
+
 static void put_event_without_key(struct buf *out)
 {
     const struct event e = { .dialect = DIALECT_PULUMI, .accepted_at_us = -40 };
@@ -443,6 +453,7 @@ static const struct {
     { "event", put_event, again_event },
     { "event-without-key", put_event_without_key, again_event },
     { "cloud-event", put_cloud_event, again_event },
+    { "erased-event", put_erased_event, again_event },
     { "key", put_key, again_key },
     { "due", put_due, again_due },
     { "dead", put_dead, again_dead },
