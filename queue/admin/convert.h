@@ -14,7 +14,7 @@
 
 #include "common/base/err.h"
 #include "queue/admin/copy_to.h"
-#include "queue/event_log/idempotency.h"
+#include "queue/event_rows/idempotency.h"
 
 struct migration;
 

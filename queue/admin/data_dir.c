@@ -18,7 +18,7 @@
 #include "queue/admin/environment_dir.h"
 #include "queue/admin/migrate.h"
 #include "queue/admin/reshard.h"
-#include "queue/event_log/log_end.h"
+#include "queue/event_rows/log_end.h"
 #include "queue/lmdb/environment.h"
 #include "queue/lmdb/files.h"
 #include "queue/lmdb/identity.h"

@@ -28,7 +28,7 @@
 #include "queue/admin/repair_parts.h"
 #include "queue/admin/salvage.h"
 #include "queue/catalog/hook_keys.h"
-#include "queue/event_log/log_end.h"
+#include "queue/event_rows/log_end.h"
 #include "queue/lmdb/files.h"
 #include "queue/records/schema.h"
 #include "queue/shard/shard.h"

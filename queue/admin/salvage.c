@@ -22,7 +22,7 @@
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
 #include "queue/erasure/erasure_row.h"
-#include "queue/event_log/hidden.h"
+#include "queue/event_rows/hidden.h"
 #include "queue/orgs/org_value_rows.h"
 #include "queue/shard/shard.h"
 

@@ -12,7 +12,7 @@
 #include "common/base/err.h"
 #include "common/base/str.h"
 #include "common/encoding/id.h"
-#include "queue/event_log/append.h"
+#include "queue/event_rows/append.h"
 #include "queue/records/queue_config.h"
 #include "queue/records/retention.h"
 

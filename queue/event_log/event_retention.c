@@ -8,8 +8,8 @@
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/process/pulse.h"
-#include "queue/event_log/idempotency.h"
 #include "queue/event_log/inside.h"
+#include "queue/event_rows/idempotency.h"
 #include "queue/shard/payload_refs.h"
 #include "queue/shard/shard_view.h"
 

@@ -10,9 +10,9 @@
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "queue/erasure/mark_row.h"
-#include "queue/event_log/hidden.h"
-#include "queue/event_log/idempotency.h"
-#include "queue/event_log/log_end.h"
+#include "queue/event_rows/hidden.h"
+#include "queue/event_rows/idempotency.h"
+#include "queue/event_rows/log_end.h"
 #include "queue/records/schema.h"
 
 struct event_view {

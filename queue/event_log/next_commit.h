@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "queue/event_log/append.h"
+#include "queue/event_rows/append.h"
 
 struct event_log;
 

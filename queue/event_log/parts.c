@@ -15,9 +15,9 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
-#include "queue/event_log/hidden.h"
 #include "queue/event_log/inside.h"
 #include "queue/event_log/put_events.h"
+#include "queue/event_rows/hidden.h"
 
 // Numbers are 48 bits in an id: with a gap like these for each part, a thousand parts a
 // second would last for eight years.

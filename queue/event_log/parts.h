@@ -20,8 +20,8 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
-#include "queue/event_log/append.h"
 #include "queue/event_log/parts_state.h"
+#include "queue/event_rows/append.h"
 #include "queue/lmdb/environment.h"
 
 struct event_log;

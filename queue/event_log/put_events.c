@@ -5,8 +5,8 @@
 
 #include "common/encoding/crypto.h"
 #include "queue/catalog/stack_names.h"
-#include "queue/event_log/idempotency.h"
 #include "queue/event_log/inside.h"
+#include "queue/event_rows/idempotency.h"
 
 // Records the stack and the environment that the event names, or its organization.
 // Akinon's events have none.

@@ -4,7 +4,7 @@
 #ifndef QUEUE_EVENT_LOG_PUT_EVENTS_H
 #define QUEUE_EVENT_LOG_PUT_EVENTS_H
 
-#include "queue/event_log/append.h"
+#include "queue/event_rows/append.h"
 #include "queue/lmdb/environment.h"
 
 struct event_log;

@@ -25,7 +25,7 @@
 #include "engine/ingest/event_parser.h"
 #include "engine/sender/private.h"
 #include "engine/sender/transfer.h"
-#include "queue/event_log/idempotency.h"
+#include "queue/event_rows/idempotency.h"
 #include "queue/queue.h"
 
 #define DISK_LOOK_US 5000

@@ -2,8 +2,8 @@
 // append.h — what is to be appended to the event log. Part of queue.h, which is what to
 // include outside of queue/.
 
-#ifndef QUEUE_EVENT_LOG_APPEND_H
-#define QUEUE_EVENT_LOG_APPEND_H
+#ifndef QUEUE_EVENT_ROWS_APPEND_H
+#define QUEUE_EVENT_ROWS_APPEND_H
 
 #include <stdbool.h>
 #include <stddef.h>

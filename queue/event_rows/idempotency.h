@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // idempotency.h — what makes an event a repetition of an earlier one.
 
-#ifndef QUEUE_EVENT_LOG_IDEMPOTENCY_H
-#define QUEUE_EVENT_LOG_IDEMPOTENCY_H
+#ifndef QUEUE_EVENT_ROWS_IDEMPOTENCY_H
+#define QUEUE_EVENT_ROWS_IDEMPOTENCY_H
 
-#include "queue/event_log/append.h"
+#include "queue/event_rows/append.h"
 #include "queue/lmdb/environment.h"
 #include "queue/lmdb/identity.h"
 #include "queue/records/queue_config.h"

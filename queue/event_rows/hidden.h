@@ -6,8 +6,8 @@
 // become visible, or all are removed again. Numbers that the log's end passed and that
 // no event has are counted in the row "unused".
 
-#ifndef QUEUE_EVENT_LOG_HIDDEN_H
-#define QUEUE_EVENT_LOG_HIDDEN_H
+#ifndef QUEUE_EVENT_ROWS_HIDDEN_H
+#define QUEUE_EVENT_ROWS_HIDDEN_H
 
 #include <stdbool.h>
 #include <stddef.h>

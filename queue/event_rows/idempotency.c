@@ -5,7 +5,7 @@
 // found through them; rows of idempotency keys live for 24 h, and `key_times`
 // orders them by age.
 
-#include "queue/event_log/idempotency.h"
+#include "queue/event_rows/idempotency.h"
 
 #include <stdlib.h>
 #include <string.h>

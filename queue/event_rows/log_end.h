@@ -6,8 +6,8 @@
 // events must not be given out again: cursors have passed them, so nobody would get
 // the new events.
 
-#ifndef QUEUE_EVENT_LOG_LOG_END_H
-#define QUEUE_EVENT_LOG_LOG_END_H
+#ifndef QUEUE_EVENT_ROWS_LOG_END_H
+#define QUEUE_EVENT_ROWS_LOG_END_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // hidden.c — on disk: events of a post that is being stored in parts.
 
-#include "queue/event_log/hidden.h"
+#include "queue/event_rows/hidden.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "common/base/codec.h"
 #include "common/log/log.h"
-#include "queue/event_log/idempotency.h"
+#include "queue/event_rows/idempotency.h"
 #include "queue/records/schema.h"
 
 #define LEAST_BYTES 1024 // what an event counts that is removed

@@ -5,7 +5,7 @@
 // are counted. A delivery that waits for a missing event is cancelled when its turn
 // comes, like one whose event is damaged.
 
-#include "queue/event_log/log_end.h"
+#include "queue/event_rows/log_end.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 #include "common/log/log.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
-#include "queue/event_log/hidden.h"
+#include "queue/event_rows/hidden.h"
 #include "queue/lmdb/identity.h"
 #include "queue/records/replay_record.h"
 #include "queue/records/schema.h"
