@@ -381,6 +381,7 @@ static void open_storage(struct api *api)
                                .stacks = cap_limit(api->config, CAP_STACKS) };
     uint64_t last;
 
+    qc.payload_keys = role_payload_keys(api->role, qc.keys);
     data_dir_check(api->config->data_dir);
     api->n_shards = qc.n_shards;
     api->backlogs = backlog_table_new(qc.n_shards);

@@ -73,6 +73,7 @@
 #include "queue/records/queue_config.h"
 #include "queue/records/replay_record.h"
 #include "queue/records/retention.h"
+#include "queue/records/sealed.h"
 #include "queue/records/stats.h"
 #include "queue/sealing/key_check.h"
 #include "queue/shard/backlog.h"

@@ -527,8 +527,8 @@ static const struct command commands[] = {
       "posthorn config --check /etc/posthorn.conf", { config_options } },
     { "rekey", command_rekey, NULL, 0, 0, NULL,
       "encrypt the webhooks' secrets with a new key",
-      "The engine must not be running. Makes a new key, encrypts every secret with "
-      "it, and removes the old key from secret_key_file. If the command is "
+      "The engine must not be running. Makes a new key, encrypts every secret "
+      "and the keys in payload_keys_dir with it, and removes the old key from secret_key_file. If the command is "
       "interrupted, run it again to finish.",
       "posthorn rekey --data-dir /var/lib/posthorn", { data_options } },
     { "compact", command_compact, NULL, 0, 0, NULL,

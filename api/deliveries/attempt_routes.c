@@ -27,6 +27,9 @@ void on_demand_respond(struct api_request *rq, uint64_t hook_id,
         http_fail(rq->http, 410, STR_EMPTY,
                   "the payload of this event was removed by retention");
         return;
+    case ERR_LOCKED:
+        http_fail(rq->http, 410, STR_EMPTY, PAYLOAD_LOCKED);
+        return;
     case ERR_BUSY:
         http_fail(rq->http, 429, STR("Retry-After: 1\r\n"), "%.*s",
                   STR_ARG(reply->text.n_bytes > 0

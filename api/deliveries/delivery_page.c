@@ -33,6 +33,7 @@ struct wanted_payload {
     struct hook_store *hooks;
     const struct attempt *attempt;
     struct buf *out;
+    bool is_locked;
 };
 
 // Copies the payload only if the event is the wanted one: where pages of the log were
@@ -44,21 +45,27 @@ static bool copy_payload(void *data, const struct event *event)
 
     if (id_eq(&event->id, &w->attempt->event_id) &&
         org_number(w->hooks, event->dialect, event->org, &org_id) == OK &&
-        org_id == w->attempt->org_id)
+        org_id == w->attempt->org_id) {
         buf_put_str(w->out, event->payload);
+        w->is_locked = event->is_locked;
+    }
     return false;
 }
 
 struct str page_payload(struct page *p, const struct attempt *attempt)
 {
     struct event_view *events = p->rq->api->events;
-    struct wanted_payload wanted = { p->rq->api->hooks, attempt, &p->payload };
+    struct wanted_payload wanted = { .hooks = p->rq->api->hooks,
+                                     .attempt = attempt,
+                                     .out = &p->payload };
     enum err err;
 
+    p->is_locked = attempt->is_locked;
     if (attempt->payload.n_bytes > 0)
         return attempt->payload;
     buf_reset(&p->payload);
     err = event_view_get(events, attempt->position, copy_payload, &wanted);
+    p->is_locked = wanted.is_locked || attempt->is_locked;
     if (err != OK && err != ERR_NOTFOUND) {
         log_warn("the payload of an event cannot be read", "%s reason=%s",
                  hook_log_no(attempt->hook_id),
@@ -130,6 +137,7 @@ static void put_hook_name(struct page *p, uint64_t hook_id)
 void page_print(struct page *p, const struct attempt *attempt)
 {
     struct attempt shown = *attempt;
+    struct str payload;
     struct buf headers;
 
     buf_init(&headers, 0);
@@ -138,7 +146,9 @@ void page_print(struct page *p, const struct attempt *attempt)
     json_open_object(&p->json, NULL);
     if (p->names_hooks)
         put_hook_name(p, attempt->hook_id);
-    delivery_print(&shown, page_payload(p, attempt), &p->json);
+    payload = page_payload(p, attempt);
+    shown.is_locked = p->is_locked;
+    delivery_print(&shown, payload, &p->json);
     json_close(&p->json);
     buf_clear(&headers);
 }

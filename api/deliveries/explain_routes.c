@@ -292,6 +292,8 @@ static bool put_event(void *data, const struct event *event)
     json_put_given(&x->json, "stackName", event->stack);
     json_put_given(&x->json, "envName", event->env);
     json_put_str(&x->json, "payload", event->payload);
+    if (event->is_locked)
+        json_put_bool(&x->json, "payloadLocked", true);
     return false;
 }
 

@@ -8,6 +8,11 @@
 
 #include <stdint.h>
 
+// Why there is no payload of a locked event (event.h).
+#define PAYLOAD_LOCKED                                                   \
+    "the payload of this event is encrypted, and its key is not there: " \
+    "it was destroyed or is lost"
+
 struct api;
 struct api_request;
 struct reply;

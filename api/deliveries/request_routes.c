@@ -223,8 +223,10 @@ static void respond(struct search *s, enum err err)
     if (err != OK) {
         request_fail_store(rq, err);
     } else if (s->is_gone) {
-        http_fail(rq->http, 410, STR_EMPTY,
-                  "the payload of this event was removed by retention");
+        http_fail(rq->http, 410, STR_EMPTY, "%s",
+                  s->page.is_locked
+                      ? PAYLOAD_LOCKED
+                      : "the payload of this event was removed by retention");
     } else if (s->page.body.n_bytes > 0) {
         request_answer(rq, 200, buf_str(&s->page.body));
     } else if (s->has_number && rq->match.params[PARAM_ATTEMPT].n_bytes > 0) {

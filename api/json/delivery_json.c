@@ -97,5 +97,7 @@ void delivery_print(const struct attempt *attempt, struct str payload,
     json_put_u64(w, "responseCode", attempt->response_code);
     json_put_str(w, "responseHeaders", attempt->response_headers);
     json_put_str(w, "responseBody", attempt->response_body);
+    if (attempt->is_locked)
+        json_put_bool(w, "payloadLocked", true);
     put_rest(attempt, w);
 }

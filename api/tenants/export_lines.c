@@ -117,6 +117,8 @@ void export_put_event(struct export *x, const struct event *event)
     if (event->cloud.n_bytes > 0)
         json_put_raw(&w, "cloudEvent", event->cloud);
     json_put_str(&w, "payload", event->payload);
+    if (event->is_locked)
+        json_put_bool(&w, "payloadLocked", true);
     end(x, &w);
 }
 

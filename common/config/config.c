@@ -59,6 +59,11 @@ uint64_t config_retention_bytes(const struct config *c)
     return c->retention_bytes < most ? c->retention_bytes : most;
 }
 
+bool config_seals(const struct config *c)
+{
+    return strcmp(c->seal_payloads, "on") == 0;
+}
+
 bool config_logs_json(const struct config *c)
 {
     return strcmp(c->log_format, "json") == 0;

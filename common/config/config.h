@@ -89,6 +89,8 @@ struct config {
     char *egress_proxy; // "http://host:port", or empty
     char *http2;        // "on", "off"
     char *secret_key_file;
+    char *seal_payloads; // "on", "off"
+    char *payload_keys_dir;
     int64_t secret_overlap_ms;
     uint64_t max_inflight; // per sender
     uint64_t max_inflight_per_hook;
@@ -148,6 +150,9 @@ void config_put_ports(const struct config *c, struct buf *out);
 // but at most three tenths of the queue's quota, so that retained data cannot stop
 // intake.
 uint64_t config_retention_bytes(const struct config *c);
+
+// True if seal_payloads is on.
+bool config_seals(const struct config *c);
 
 // True if log_format is json.
 bool config_logs_json(const struct config *c);

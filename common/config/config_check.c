@@ -152,6 +152,18 @@ static void check_otlp(const struct config *c, struct buf *faults)
     }
 }
 
+static void check_sealing(const struct config *c, struct buf *faults)
+{
+    if (strcmp(c->seal_payloads, "on") != 0 &&
+        strcmp(c->seal_payloads, "off") != 0)
+        buf_puts(faults, "seal_payloads: must be on or off\n");
+    if (config_seals(c) && c->payload_keys_dir[0] == '\0') {
+        buf_puts(faults,
+                 "payload_keys_dir: must be set with seal_payloads = on, to a "
+                 "directory outside of data_dir\n");
+    }
+}
+
 void config_check(const struct config *c, struct buf *faults)
 {
     if (c->connect_timeout_ms > c->request_timeout_ms) {
@@ -182,6 +194,7 @@ void config_check(const struct config *c, struct buf *faults)
     check_otlp(c, faults);
     if (strcmp(c->http2, "on") != 0 && strcmp(c->http2, "off") != 0)
         buf_puts(faults, "http2: must be on or off\n");
+    check_sealing(c, faults);
     if (strcmp(c->sandbox, "auto") != 0 && strcmp(c->sandbox, "on") != 0 &&
         strcmp(c->sandbox, "off") != 0)
         buf_puts(faults, "sandbox: must be auto, on or off\n");

@@ -151,6 +151,13 @@ static const struct setting rows[] = {
     { "secret_key_file", TYPE_PATH, AT(secret_key_file), "", 0, 0, false,
       "File with the key that encrypts hook secrets; empty: secret.key in "
       "data_dir, made at the first start." },
+    { "seal_payloads", TYPE_TEXT, AT(seal_payloads), "off", 0, 0, false,
+      "on: payloads are encrypted on the disk with a key per organization; "
+      "erasing an organization destroys its key." },
+    { "payload_keys_dir", TYPE_PATH, AT(payload_keys_dir), "", 0, 0, false,
+      "Directory of these keys, outside of data_dir; needed for as long as "
+      "there "
+      "are encrypted payloads." },
     { "secret_overlap", TYPE_DURATION, AT(secret_overlap_ms), "24h", 0,
       7 * D_MS, true,
       "How long a replaced secret still signs besides the new one." },

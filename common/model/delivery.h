@@ -103,6 +103,11 @@ struct attempt {
     struct str response_body;    // at most 64 KiB
     struct str payload;          // the body sent, where it is not the event's
                                  // own payload; else empty
+    // On disk, of a sealed event: headers, body and payload as one sealed text; the five
+    // are empty then. Readers of the history get them open.
+    struct str sealed;
+    bool
+        is_locked; // in memory alone: they are sealed, and the key is not there
 };
 
 // Whether the row has no request: the delivery was cancelled, and error_message is

@@ -47,18 +47,30 @@ struct event {
     struct str cloud;
     uint64_t flags;       // set of enum event_flag; mostly 0
     int64_t erased_at_ms; // UTC epoch; 0 without EVENT_PAYLOAD_ERASED
+    // In memory alone: the payload is sealed, and its key is not there. Payload,
+    // attributes and trace context are empty.
+    bool is_locked;
 };
 
 // Values are on disk.
 enum event_flag {
     // Payload, attributes and trace context were erased by an order; all three are empty.
-    EVENT_PAYLOAD_ERASED = 1
+    EVENT_PAYLOAD_ERASED = 1,
+    // The record has payload, attributes and trace context as one sealed text, in place
+    // of the payload. Readers of the log get them open, and the flag.
+    EVENT_PAYLOAD_SEALED = 2
 };
-#define EVENT_FLAGS_KNOWN ((uint64_t)EVENT_PAYLOAD_ERASED)
+#define EVENT_FLAGS_KNOWN \
+    ((uint64_t)EVENT_PAYLOAD_ERASED | (uint64_t)EVENT_PAYLOAD_SEALED)
 
 static inline bool event_is_erased(const struct event *e)
 {
     return (e->flags & EVENT_PAYLOAD_ERASED) != 0;
+}
+
+static inline bool event_is_sealed(const struct event *e)
+{
+    return (e->flags & EVENT_PAYLOAD_SEALED) != 0;
 }
 
 // What is stored of it besides its row: payload, attributes and trace context.

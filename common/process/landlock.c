@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
+#include "common/files/place.h"
 #include "common/log/log.h"
 
 #define FS_V1       ((UINT64_C(1) << 13) - 1)
@@ -222,7 +223,15 @@ static bool allow_parts(int ruleset, const char *data_dir, uint64_t access)
     return is_done;
 }
 
-bool landlock_data_dir(const struct config *config)
+// One role makes and removes keys of payloads; the others read them.
+static bool allow_payload_keys(int ruleset, const struct config *config,
+                               uint64_t access)
+{
+    return config->payload_keys_dir[0] == '\0' ||
+           allow(ruleset, config->payload_keys_dir, access);
+}
+
+bool landlock_data_dir(const struct config *config, bool makes_payload_keys)
 {
     int ruleset = make_ruleset();
     uint64_t all = READ_FILE | READ_DIR | CHANGE_FILES;
@@ -236,6 +245,9 @@ bool landlock_data_dir(const struct config *config)
         ruleset, allow_readable(ruleset) &&
                      allow_parts(ruleset, config->data_dir, all) &&
                      allow_beside(ruleset, config->secret_key_file) &&
+                     allow_payload_keys(
+                         ruleset, config,
+                         makes_payload_keys ? all : READ_FILE | READ_DIR) &&
                      allow_beside(ruleset, config->deployments_token_file) &&
                      allow_beside(ruleset, config->metrics_token_file) &&
                      // The state of other roles, for readiness queries.
@@ -252,44 +264,15 @@ bool landlock_is_stale(void)
     return false;
 }
 
-// Like realpath(), also for a path that does not exist yet. The caller frees it.
-static char *real_path_of(const char *path)
-{
-    char *whole = realpath(path, NULL);
-    char *copy;
-    char *slash;
-    char *parent;
-
-    if (whole != NULL)
-        return whole;
-    copy = xstrdup(path);
-    slash = strrchr(copy, '/');
-    if (slash == NULL || slash == copy || errno != ENOENT)
-        return copy;
-    *slash = '\0';
-    parent = real_path_of(copy);
-    whole = xasprintf("%s/%s", parent, slash + 1);
-    free(parent);
-    free(copy);
-    return whole;
-}
-
-static bool lies_in(const char *path, const char *place)
-{
-    size_t n = strlen(place);
-
-    return strncmp(path, place, n) == 0 && (path[n] == '\0' || path[n] == '/');
-}
-
 bool landlock_is_readable(const char *path, struct buf *where)
 {
-    char *real = real_path_of(path);
+    char *real = place_resolve(path);
     bool is_readable = false;
 
     for (size_t i = 0; !is_readable && i < N_READABLE; i++) {
-        char *place = real_path_of(readable[i].path);
+        char *place = place_resolve(readable[i].path);
 
-        is_readable = lies_in(real, place);
+        is_readable = place_holds(place, real);
         if (is_readable)
             buf_puts(where, place);
         free(place);

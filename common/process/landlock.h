@@ -21,8 +21,9 @@ bool landlock_files_of_resolver(void);
 
 // Like landlock_files_of_resolver(), for a role that works on the data directory:
 // it may change that directory, and read what libraries need, what lies beside the
-// files that settings name, and what the kernel reports about processes.
-bool landlock_data_dir(const struct config *config);
+// files that settings name, and what the kernel reports about processes. It may read the
+// keys of payloads, and, if `makes_payload_keys`, make and remove them.
+bool landlock_data_dir(const struct config *config, bool makes_payload_keys);
 
 // Whether a file that this process may read was replaced, or created, since the
 // restriction, so that it cannot be read now: a rule applies to the file that

@@ -17,6 +17,7 @@
 #include "common/config/config_check.h"
 #include "common/config/settings.h"
 #include "common/files/keyring.h"
+#include "common/files/payload_keys.h"
 #include "common/log/log.h"
 #include "common/process/control_socket.h"
 #include "common/process/metrics.h"
@@ -216,6 +217,25 @@ struct keyring *role_keys(const struct role *r)
     buf_clear(&why);
     free(path);
     return keys;
+}
+
+struct payload_keys *role_payload_keys(const struct role *r,
+                                       struct keyring *keys)
+{
+    const char *dir = r->config.payload_keys_dir;
+    struct payload_keys *out = NULL;
+    struct buf why;
+
+    if (dir[0] == '\0')
+        return NULL;
+    buf_init(&why, 0);
+    if (payload_keys_open(dir, keys != NULL ? keys : role_keys(r),
+                          r->kind == ROLE_INGEST, &out, &why) != OK) {
+        log_fatal("payload_keys_dir cannot be used", "reason=%s",
+                  log_quote(buf_str(&why)));
+    }
+    buf_clear(&why);
+    return out;
 }
 
 const struct config *role_config(const struct role *r)

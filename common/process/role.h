@@ -101,6 +101,13 @@ struct channel *role_open_channel(struct role *r, enum role_kind peer, int fd,
 struct keyring;
 struct keyring *role_keys(const struct role *r);
 
+// The keys that payloads are sealed with, in the directory of the setting
+// payload_keys_dir; NULL if that is empty. `keys` opens them, and is borrowed; NULL: those
+// of role_keys(). Exits (log_fatal) if the directory cannot be opened.
+struct payload_keys;
+struct payload_keys *role_payload_keys(const struct role *r,
+                                       struct keyring *keys);
+
 // From now on the handlers run; tells the supervisor that the role works.
 void role_ready(struct role *r, const struct role_handlers *handlers);
 

@@ -259,6 +259,6 @@ void sandbox_enter(enum role_kind kind, const struct config *config)
     close_to_others(false);
     if (!sandbox_filters(config))
         return;
-    has_landlock = landlock_data_dir(config);
+    has_landlock = landlock_data_dir(config, kind == ROLE_INGEST);
     report_sandbox(config, seccomp_other(), has_landlock);
 }

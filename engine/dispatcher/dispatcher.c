@@ -365,6 +365,8 @@ static void open_queue(struct dispatcher *d)
                                .n_shards = d->n_shards,
                                .keys = role_keys(d->role) };
 
+    qc.payload_keys = role_payload_keys(d->role, qc.keys);
+    d->payload_keys = qc.payload_keys;
     data_dir_check(d->config->data_dir);
     must(shard_open(&qc, role_index(d->role), role_loop(d->role), &d->shard),
          "deliveries");

@@ -39,7 +39,7 @@ static void on_appended(struct append *a, enum err err)
     struct pending_event *e = a->data;
     struct engine_event_link *link = e->link;
     // The dispatcher keeps the event and offers it again.
-    bool is_refused = err == ERR_FULL || err == ERR_LOST;
+    bool is_refused = err == ERR_FULL || err == ERR_LOST || err == ERR_AGAIN;
     struct engine_event_reply reply = { .id = e->event.event.id,
                                         .err = is_refused ? ERR_FULL : OK };
 

@@ -266,20 +266,19 @@ static void leave_if_drained(struct ingest *in)
 
 static void answer(struct post *p, enum err err)
 {
-    switch ((int)err) { // an append returns no other errors
-    case OK:
+    if (err == OK) {
         answer_accepted(p);
-        break;
-    case ERR_CONFLICT:
+    } else if (err == ERR_CONFLICT) {
         answer_conflict(p);
-        break;
-    case ERR_LOST:
+    } else if (err == ERR_LOST) {
         fail_lost(p->request);
-        break;
-    default:
+    } else {
         metrics_count(COUNTER_REFUSED_STORAGE, 1);
-        http_fail(p->request, 503, RETRY_AFTER,
-                  "there is no room to store the event; post again later");
+        http_fail(p->request, 503, RETRY_AFTER, "%s; post again later",
+                  err == ERR_AGAIN
+                      ? "the key that encrypts the payloads of this "
+                        "organization cannot be used; nothing was stored"
+                      : "there is no room to store the event");
     }
 }
 
@@ -290,7 +289,7 @@ static void on_appended(struct append *a, enum err err)
     struct blamed before = blame_begin(BLAME_REQUEST, a->blamed.a, a->blamed.b);
 
     if (err != OK && err != ERR_CONFLICT && err != ERR_FULL &&
-        err != ERR_LOST) {
+        err != ERR_LOST && err != ERR_AGAIN) {
         log_fatal("the event log cannot be written", "reason=%s",
                   log_quote(str_of(err_str(err))));
     }
@@ -568,6 +567,9 @@ int ingest_role(unsigned index)
     qc = (struct queue_config){ .data_dir = in->config->data_dir,
                                 .max_bytes = in->config->max_queue_bytes,
                                 .n_shards = (unsigned)in->config->dispatchers,
+                                .payload_keys =
+                                    role_payload_keys(in->role, NULL),
+                                .seal_payloads = config_seals(in->config),
                                 .stacks = cap_limit(in->config, CAP_STACKS) };
     data_dir_check(in->config->data_dir);
     in->auth = auth_new(in->config->data_dir);

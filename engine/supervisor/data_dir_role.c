@@ -12,6 +12,7 @@
 #include "common/base/mem.h"
 #include "common/files/account.h"
 #include "common/files/keyring.h"
+#include "common/files/payload_keys.h"
 #include "common/http/authentication.h"
 #include "common/log/log.h"
 #include "common/process/role.h"
@@ -66,6 +67,22 @@ static void become_user(const struct config *config)
     sandbox_user(ROLE_SETUP, config);
 }
 
+// Without its keys, what waits would be cancelled: a start with the wrong ones must not.
+static void check_payload_keys(const struct role *role, struct keyring *keys)
+{
+    struct payload_keys *payload_keys = role_payload_keys(role, keys);
+    struct buf why;
+
+    buf_init(&why, 0);
+    if (payload_keys != NULL && payload_keys_check(payload_keys, &why) != OK) {
+        log_warn("payload_keys_dir cannot be used", "reason=%s",
+                 log_quote(buf_str(&why)));
+        _exit(1);
+    }
+    buf_clear(&why);
+    payload_keys_free(payload_keys);
+}
+
 int setup_role(unsigned index)
 {
     struct role *role = role_start(ROLE_SETUP, index);
@@ -84,8 +101,10 @@ int setup_role(unsigned index)
         _exit(1);
     }
     become_user(config);
-    if (qc.keys != NULL)
+    if (qc.keys != NULL) {
+        check_payload_keys(role, qc.keys);
         err = queue_prepare(&qc, &why);
+    }
     if (err == OK && compact_clean(config->data_dir) != OK) {
         log_warn("what an interrupted compaction left cannot be removed",
                  "data_dir=%s", log_quote(str_of(config->data_dir)));

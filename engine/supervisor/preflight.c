@@ -29,6 +29,7 @@
 #include "common/log/journal.h"
 #include "common/log/log.h"
 #include "common/process/landlock.h"
+#include "engine/supervisor/payload_key_dir.h"
 
 #define BACKLOG 1024
 
@@ -205,6 +206,7 @@ static enum err check_secrets(const struct config *config, struct buf *faults)
     } secrets[] = {
         { "data_dir", config->data_dir },
         { "secret_key_file", config->secret_key_file },
+        { "payload_keys_dir", config->payload_keys_dir },
         { "deployments_token_file", config->deployments_token_file },
         { "metrics_token_file", config->metrics_token_file },
         { "otlp_headers_file", config->otlp_headers_file },
@@ -227,6 +229,7 @@ static enum err prepare(const struct config *config, struct preflight *out,
     int64_t until_us = clock_mono_us() + IN_USE_WAIT_MS * 1000;
     const enum err errors[] = {
         check_secrets(config, faults),
+        payload_key_dir_check(config, faults),
         listen_on("api_listen", config->api_listen, until_us, &out->api_fd,
                   faults),
         listen_on("ingest_listen", config->ingest_listen, until_us,
@@ -238,7 +241,7 @@ static enum err prepare(const struct config *config, struct preflight *out,
                           faults),
     };
     // No directory is made where secrets must not be.
-    enum err err = errors[0] == OK
+    enum err err = errors[0] == OK && errors[1] == OK
                        ? lock_data_dir(config->data_dir, &out->lock_fd, faults)
                        : OK;
 
@@ -246,6 +249,8 @@ static enum err prepare(const struct config *config, struct preflight *out,
         err = errors[i];
     if (err == OK)
         err = accounts_prepare(config, out->lock_fd, &out->accounts, faults);
+    if (err == OK)
+        err = payload_key_dir_make(config, &out->accounts, faults);
     return err;
 }
 

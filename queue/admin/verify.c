@@ -24,6 +24,7 @@
 #include "queue/orgs/org_value_rows.h"
 #include "queue/records/replay_record.h"
 #include "queue/records/schema.h"
+#include "queue/records/sealed.h"
 #include "queue/records/stats.h"
 #include "queue/shard/inside.h"
 #include "queue/shard/shard.h"
@@ -80,8 +81,7 @@ static enum err each(struct check *c, struct store *s, MDB_txn *txn,
                      unsigned db, unsigned k, row_visit visit)
 {
     MDB_cursor *cursor;
-    MDB_val key;
-    MDB_val val;
+    MDB_val key, val;
     int rc;
 
     if (!store_has_table(s, db))
@@ -401,6 +401,9 @@ static void on_event(struct check *c, unsigned k, MDB_val key, MDB_val val)
             str_of_val(key), str_of_val(val), &e, &id_key) != OK) {
         fault(c, "events: event %" PRIu64 " is damaged",
               key.mv_size == 8 ? get_be64(key.mv_data) : 0);
+    } else if (event_is_sealed(&e)) {
+        c->report->n_sealed++;
+        c->report->n_locked += event_is_locked(c->config->payload_keys, &e);
     }
 }
 
@@ -478,8 +481,7 @@ static enum err check_events(struct check *c)
 {
     struct store *s;
     MDB_txn *txn;
-    uint64_t n_unused = 0;
-    uint64_t next = 1;
+    uint64_t n_unused = 0, next = 1;
     enum err err = open_sound(c, 0, &s, &txn);
 
     if (err != OK)
@@ -579,7 +581,7 @@ enum err queue_verify(const struct queue_config *config,
                        .on_progress = on_progress,
                        .data = data,
                        .report = out };
-    enum err err = OK;
+    enum err err;
 
     memset(out, 0, sizeof(*out));
     err = check_identity(&c);

@@ -19,6 +19,8 @@ struct queue_report {
     uint64_t n_without; // due rows and dead letters of missing events
     int64_t matched, delivered, cancelled, dead_expired, dead, pending;
     uint64_t n_hooks;
+    uint64_t n_sealed; // events whose payload is sealed
+    uint64_t n_locked; // of them, with a key that is not there
     uint64_t n_faults; // damaged records, rows without event, wrong counts
 };
 

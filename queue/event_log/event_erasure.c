@@ -3,7 +3,7 @@
 //
 // Happy path: the whole log is walked through once, from the front; events of the
 // organization are removed with the rows of their keys; then its names. The step that
-// finds nothing left notes in its transaction that the erasure is done here.
+// finds nothing left destroys the key of the organization's payloads, and notes in its transaction that the erasure is done here.
 //
 // If it fails: the step is undone, and the next second begins the walk anew. So does a
 // restart: where a step ended is in memory only.
@@ -12,6 +12,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/codec.h"
+#include "common/files/payload_keys.h"
 #include "common/process/blame.h"
 #include "queue/erasure/mark_row.h"
 #include "queue/event_log/inside.h"
@@ -150,6 +151,9 @@ enum err event_erase_some(struct event_log *log, MDB_txn *txn,
         stacks_forget(&log->seen);
         mark.is_done = n_names < NAMES_AT_ONCE;
     }
+    if (err == OK && mark.is_done && log->config.payload_keys != NULL &&
+        payload_keys_destroy(log->config.payload_keys, step.org) != OK)
+        err = ERR_AGAIN;
     *changed = step.n_removed + n_names > 0 || mark.is_done;
     if (err != OK || !*changed)
         return err;

@@ -7,7 +7,8 @@
 // batch starts. While several organizations post, a large request takes several commits
 // (parts.h).
 //
-// If it fails: a request with a conflict is left out, and the others are committed.
+// If it fails: a request with a conflict is left out, and the others are committed;
+// so is one whose organization's key for payloads cannot be used.
 // If the commit fails, all requests of the batch get its error, and nothing of them
 // is stored.
 
@@ -68,7 +69,7 @@ static enum err put_appends(struct event_log *log, MDB_txn *txn)
 
         a->err = events_put(log, txn, a, is_last);
         blame_end(before);
-        if (a->err != OK && a->err != ERR_CONFLICT)
+        if (a->err != OK && a->err != ERR_CONFLICT && a->err != ERR_AGAIN)
             return a->err;
     }
     return OK;
@@ -399,6 +400,7 @@ enum err event_log_open(const struct queue_config *config,
     log->loop = loop;
     log->work.data = log;
     buf_init(&log->record, 0);
+    buf_init(&log->sealed, 0);
     *out = log;
     return OK;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/buf.h"
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
@@ -14,10 +15,13 @@
 #include "queue/event_rows/idempotency.h"
 #include "queue/event_rows/log_end.h"
 #include "queue/records/schema.h"
+#include "queue/records/sealed.h"
 
 struct event_view {
     struct store *store;
     struct event_hasher hasher;
+    struct payload_keys *payload_keys; // borrowed; may be NULL
+    struct buf plain;                  // of the event that was read last
 };
 
 enum err event_view_open(const struct queue_config *config,
@@ -35,26 +39,32 @@ enum err event_view_open(const struct queue_config *config,
         free(view);
         return err;
     }
+    view->payload_keys = config->payload_keys;
+    buf_init(&view->plain, 0);
     *out = view;
     return OK;
 }
 
-static enum err decode(const struct store *s, MDB_val key, MDB_val val,
+static enum err decode(struct event_view *view, MDB_val key, MDB_val val,
                        struct event *e)
 {
+    const struct store *s = view->store;
     struct str id_key;
+    enum err err = store_value_is_in_place(s, val) ? OK : ERR_CORRUPT;
 
-    return store_value_is_in_place(s, val)
-               ? event_decode_at(store_place(s, EVENTS_EVENTS, key),
-                                 str_of_val(key), str_of_val(val), e, &id_key)
-               : ERR_CORRUPT;
+    if (err == OK) {
+        err = event_decode_at(store_place(s, EVENTS_EVENTS, key),
+                              str_of_val(key), str_of_val(val), e, &id_key);
+    }
+    return err == OK ? event_unseal(view->payload_keys, e, &view->plain) : err;
 }
 
 // What lies at `end` and behind it is hidden (hidden.h).
-static enum err scan_from(struct store *s, MDB_cursor *cursor,
+static enum err scan_from(struct event_view *view, MDB_cursor *cursor,
                           struct event_scan *scan, uint64_t end,
                           event_visit visit, void *data)
 {
+    struct store *s = view->store;
     struct position from = position_of(position_number(scan->after) + 1);
     MDB_val key = val_at(from.bytes, sizeof(from.bytes));
     MDB_val val;
@@ -68,7 +78,7 @@ static enum err scan_from(struct store *s, MDB_cursor *cursor,
         if (get_be64(key.mv_data) >= end)
             break;
         memcpy(scan->last.bytes, key.mv_data, sizeof(scan->last.bytes));
-        if (decode(s, key, val, &e) != OK) {
+        if (decode(view, key, val, &e) != OK) {
             scan->n_damaged++;
             log_warn("a damaged event is skipped", "position=%llu",
                      (unsigned long long)position_number(scan->last));
@@ -120,7 +130,7 @@ enum err event_view_scan(struct event_view *view, struct event_scan *scan,
     scan->n_damaged = 0;
     err = begin_scan(view, &cursor, &end);
     if (err == OK) {
-        err = scan_from(view->store, cursor, scan, end, visit, data);
+        err = scan_from(view, cursor, scan, end, visit, data);
         end_scan(view, cursor);
     }
     return err;
@@ -136,10 +146,11 @@ static int seek_before(MDB_cursor *cursor, MDB_val *key, MDB_val *val)
     return rc == 0 ? mdb_cursor_get(cursor, key, val, MDB_PREV) : rc;
 }
 
-static enum err scan_back_from(struct store *s, MDB_cursor *cursor,
+static enum err scan_back_from(struct event_view *view, MDB_cursor *cursor,
                                struct event_scan_back *scan, uint64_t end,
                                event_visit visit, void *data)
 {
+    struct store *s = view->store;
     uint64_t before = position_number(scan->before);
     struct position from = position_of(before < end ? before : end);
     MDB_val key = val_at(from.bytes, sizeof(from.bytes));
@@ -155,7 +166,7 @@ static enum err scan_back_from(struct store *s, MDB_cursor *cursor,
             return store_err(s, MDB_CORRUPTED, "scan events");
         before = get_be64(key.mv_data);
         scan->last = position_of(before);
-        if (decode(s, key, val, &e) != OK) {
+        if (decode(view, key, val, &e) != OK) {
             log_warn("a damaged event is skipped", "position=%llu",
                      (unsigned long long)before);
         } else if (!visit(data, &e)) {
@@ -179,7 +190,7 @@ enum err event_view_scan_back(struct event_view *view,
     scan->is_end = false;
     err = begin_scan(view, &cursor, &end);
     if (err == OK) {
-        err = scan_back_from(view->store, cursor, scan, end, visit, data);
+        err = scan_back_from(view, cursor, scan, end, visit, data);
         end_scan(view, cursor);
     }
     return err;
@@ -204,7 +215,7 @@ enum err event_view_get(struct event_view *view, struct position position,
         err = store_err(view->store, rc, "get event");
     }
     if (err == OK)
-        err = decode(view->store, key, val, &e);
+        err = decode(view, key, val, &e);
     if (err == OK)
         visit(data, &e);
     store_read_end(view->store);

@@ -18,6 +18,8 @@
 
 struct event_view;
 
+// Events are visited with their payload open; an event whose payload is sealed with a key
+// that is not there is locked (event.h), and visited all the same.
 MUST_CHECK enum err event_view_open(const struct queue_config *config,
                                     struct event_view **out);
 

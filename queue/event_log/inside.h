@@ -47,8 +47,8 @@ struct event_log {
     uint64_t next;       // next event's number; the worker's while it is busy
     struct position end; // as committed
     int64_t last_us;     // when the last event was accepted, at the opening
-    struct buf record;   // scratch, the worker's
-    size_t n_noise;      // the worker's: words of `noise` that are unused
+    struct buf record, sealed; // scratch, the worker's
+    size_t n_noise;            // the worker's: words of `noise` that are unused
     uint32_t noise[NOISE_WORDS];
     struct stacks_seen seen;
     struct event_hasher hasher;

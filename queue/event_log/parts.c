@@ -131,7 +131,7 @@ static enum err put_part(struct event_log *log, MDB_txn *txn)
 
     range->from = is_first ? log->next + FIRST_GAP : now->next + GAP;
     err = put_at(log, txn, &part, range);
-    if (err == ERR_CONFLICT) { // this part has put nothing
+    if (err == ERR_CONFLICT || err == ERR_AGAIN) { // it has put nothing
         a->fault = now->n_put + part.fault;
         now->err = err;
         now->phase = is_first ? PARTS_NONE : PARTS_UNDO;

@@ -4,9 +4,11 @@
 #include "queue/event_log/put_events.h"
 
 #include "common/encoding/crypto.h"
+#include "common/files/payload_keys.h"
 #include "queue/catalog/stack_names.h"
 #include "queue/event_log/inside.h"
 #include "queue/event_rows/idempotency.h"
+#include "queue/records/sealed.h"
 
 // Records the stack and the environment that the event names, or its organization.
 // Akinon's events have none.
@@ -41,6 +43,21 @@ static uint32_t take_noise(struct event_log *log)
     return log->noise[--log->n_noise];
 }
 
+// Into `log->record`. The caller's event stays open. ERR_FULL: it cannot be sealed after
+// all, since its key was lost this very moment.
+static enum err encode(struct event_log *log, const struct event *e,
+                       const uint8_t *key)
+{
+    struct event copy = *e;
+
+    if (log->config.seal_payloads &&
+        event_seal(log->config.payload_keys, &copy, &log->sealed) != OK)
+        return ERR_FULL;
+    buf_reset(&log->record);
+    event_encode(&copy, key, &log->record);
+    return OK;
+}
+
 static enum err put_event(struct event_log *log, MDB_txn *txn,
                           struct new_event *ne, int64_t now_us, bool is_last)
 {
@@ -52,8 +69,9 @@ static enum err put_event(struct event_log *log, MDB_txn *txn,
     if (!ne->has_id)
         e->id = id_v7(e->accepted_at_us / 1000, log->next, take_noise(log));
     ne->was_stored = true;
-    buf_reset(&log->record);
-    event_encode(e, ne->has_key ? ne->key : NULL, &log->record);
+    err = encode(log, e, ne->has_key ? ne->key : NULL);
+    if (err != OK)
+        return err;
     key = val_at(e->position.bytes, sizeof(e->position.bytes));
     err = store_err(log->store,
                     store_put(log->store, txn, EVENTS_EVENTS, key,
@@ -71,6 +89,12 @@ enum err events_put(struct event_log *log, MDB_txn *txn, struct append *a,
                     bool is_last)
 {
     enum err err = event_keys_check(&log->hasher, log->store, txn, a);
+
+    // All events of a request are of one organization.
+    if (err == OK && log->config.seal_payloads && a->n_events > 0 &&
+        payload_keys_prepare(log->config.payload_keys,
+                             a->events[0].event.org) != OK)
+        return ERR_AGAIN;
 
     for (size_t i = 0; i < a->n_events && err == OK; i++) {
         struct new_event *ne = &a->events[i];

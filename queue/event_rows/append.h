@@ -36,7 +36,8 @@ struct append {
                               // positions and was_stored are filled in
     size_t n_events;
     // OK: committed and synced. ERR_CONFLICT: the event `fault` has the id or key
-    // of another event of the last 24 h with another kind or payload. ERR_FULL: no
+    // of another event of the last 24 h with another kind or payload. ERR_AGAIN: the key
+    // of the organization's payloads cannot be made or read, which is logged. ERR_FULL: no
     // room on the disk or in the map. ERR_LOST: the log's files were removed or
     // replaced. ERR_IO: the log is broken; the process should end. On any error but
     // ERR_LOST, nothing of the request is stored.

@@ -90,6 +90,7 @@ enum err event_decode(uint32_t place, struct str bytes, struct event *out,
     out->cloud = version >= 3 ? unpack_str(&u) : STR_EMPTY;
     out->flags = version >= 4 ? unpack_u64(&u) : 0;
     out->erased_at_ms = version >= 4 ? unpack_i64(&u) : 0;
+    out->is_locked = false;
     if (out->dialect < DIALECT_PULUMI || (out->flags & ~EVENT_FLAGS_KNOWN) != 0)
         return ERR_CORRUPT;
     return unpack_done(&u);
@@ -244,11 +245,17 @@ static const struct member attempt_members[] = {
     ATTEMPT(response_body),
     ATTEMPT(payload),
     MEMBER_SINCE(struct attempt, due_at_ms, 2),
+    MEMBER_SINCE(struct attempt, sealed, 3), // last: only if there is one
 };
 
+// As that of an event, a record has the lowest version that holds all of it.
 void attempt_encode(const struct attempt *a, struct buf *out)
 {
-    record_pack(out, ATTEMPT_VERSION, MEMBERS(attempt_members), a);
+    const size_t n = sizeof(attempt_members) / sizeof(attempt_members[0]);
+    bool is_sealed = a->sealed.n_bytes > 0;
+
+    record_pack(out, is_sealed ? ATTEMPT_VERSION : 2, attempt_members,
+                is_sealed ? n : n - 1, a);
 }
 
 enum err attempt_decode(uint32_t place, struct str bytes, struct attempt *out)
@@ -262,6 +269,7 @@ enum err attempt_decode(uint32_t place, struct str bytes, struct attempt *out)
     members_unpack(&u, MEMBERS(attempt_members), version, out);
     if (version < 2)
         out->due_at_ms = out->next_attempt_at_ms;
+    out->is_locked = false;
     return out->state < DELIVERY_DELIVERED ? ERR_CORRUPT : unpack_done(&u);
 }
 

@@ -12,6 +12,7 @@
 #include "common/model/shard.h"
 
 struct keyring;
+struct payload_keys;
 
 // Formats of data directories: the one that this program writes, and the oldest
 // that it converts.
@@ -24,6 +25,9 @@ struct queue_config {
                           // four times
     unsigned n_shards;    // dispatchers, 1..QUEUE_SHARDS_MAX
     struct keyring *keys; // borrowed; of the hooks' secrets; NULL: none
+    // Borrowed; what payloads are sealed with; NULL: sealed payloads cannot be read.
+    struct payload_keys *payload_keys;
+    bool seal_payloads; // of new events; needs payload_keys
     struct share_limit
         stacks; // of the names of stacks in each environment that
                 // notes them; zeros: a million, a tenth for one

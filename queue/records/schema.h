@@ -114,7 +114,7 @@ struct keyring;
 #define KEY_VERSION     2 // 2: content is an HMAC
 #define DUE_VERSION     2 // 2: payload_bytes
 #define DEAD_VERSION    1
-#define ATTEMPT_VERSION 2 // 2: due_at_ms
+#define ATTEMPT_VERSION 3 // 2: due_at_ms; 3: sealed
 #define STATE_VERSION   3 // 2: clock_ms, ran_ms; 3: last_org
 // 2: paused, from; 3: is_operator; 4: values of headers are sealed, as are all
 // secrets that were replaced; 5: filter_order; 6: lower_headers;

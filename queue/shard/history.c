@@ -12,6 +12,7 @@
 #include "common/log/log.h"
 #include "common/model/event_kinds.h"
 #include "queue/records/schema.h"
+#include "queue/records/sealed.h"
 #include "queue/shard/inside.h"
 #include "queue/shard/shard_state.h"
 
@@ -109,7 +110,8 @@ static bool read_attempt(struct shard_view *view, unsigned db, MDB_val row,
     if (rc == 0 && store_value_is_in_place(s, val) &&
         attempt_decode(store_place(s, SHARD_ATTEMPTS, key), str_of_val(val),
                        out) == OK &&
-        is_of(db, row, out))
+        is_of(db, row, out) &&
+        attempt_unseal(view->payload_keys, out, &view->plain) == OK)
         return true;
     if (*err == OK) {
         log_warn("a damaged attempt is skipped", "no=%llu",

@@ -58,7 +58,9 @@ bool batch_next(const struct shard_batch *c, size_t *at,
 // Closed to other rooms.
 struct shard_view {
     struct store *store;
-    MDB_txn *txn; // while a scan visits
+    MDB_txn *txn;                      // while a scan visits
+    struct payload_keys *payload_keys; // borrowed; may be NULL
+    struct buf plain;                  // of the attempt that was read last
 };
 
 // Closed to other rooms.

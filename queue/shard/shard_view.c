@@ -28,6 +28,8 @@ enum err shard_view_open(const struct queue_config *config, unsigned k,
         free(view);
         return err;
     }
+    view->payload_keys = config->payload_keys;
+    buf_init(&view->plain, 0);
     *out = view;
     return OK;
 }

@@ -72,6 +72,25 @@ static void put_cloud_event(struct buf *out)
     event_encode(&e, NULL, out);
 }
 
+static void put_sealed_event(struct buf *out)
+{
+    const struct event e = { .dialect = DIALECT_PULUMI,
+                             .kind = STR("a.b"),
+                             .payload = STR("sealed"),
+                             .flags = EVENT_PAYLOAD_SEALED };
+
+    event_encode(&e, NULL, out);
+}
+
+static void put_sealed_attempt(struct buf *out)
+{
+    const struct attempt a = { .state = DELIVERY_DELIVERED,
+                               .kind = STR("a.b"),
+                               .sealed = STR("sealed") };
+
+    attempt_encode(&a, out);
+}
+
 static void put_erased_event(struct buf *out)
 {
     const struct event e = { .dialect = DIALECT_PULUMI,

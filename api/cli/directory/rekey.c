@@ -19,6 +19,7 @@
 #include "common/config/settings.h"
 #include "common/files/keyring.h"
 #include "common/files/owner.h"
+#include "common/files/payload_keys.h"
 #include "common/files/small_file.h"
 #include "common/log/journal.h"
 #include "queue/queue.h"
@@ -35,6 +36,7 @@ struct rekey {
     const char *path; // of the key
     struct owner dir; // of the data directory
     struct owner key_dir;
+    struct owner payload_dir; // of the payloads' keys; not held: there is none
 };
 
 // Works on the key files with the rights of the owner of their directory.
@@ -72,14 +74,46 @@ static enum err reseal_step(void *data, struct buf *out)
     return err;
 }
 
+// Seals the keys of payloads, with the rights of the owner of their directory.
+static bool reseal_payload_keys(struct rekey *r, size_t *n_sealed,
+                                struct buf *why)
+{
+    struct payload_keys *keys = NULL;
+    size_t n_left = 0;
+    bool is_done;
+
+    if (r->payload_dir.dir_fd < 0)
+        return true;
+    if (!owner_act(&r->payload_dir, why))
+        return false;
+    is_done = payload_keys_open(r->payload_dir.path, r->qc.keys, true, &keys,
+                                why) == OK &&
+              payload_keys_reseal(keys, n_sealed, &n_left, why) == OK;
+    owner_act_end(&r->payload_dir);
+    payload_keys_free(keys);
+    if (n_left > 0) {
+        fprintf(stderr,
+                "%sposthorn rekey: %zu keys of payloads cannot be opened, and "
+                "stay as they are\n",
+                journal_prefix(JOURNAL_WARNING), n_left);
+    }
+    return is_done;
+}
+
 static int reseal(struct rekey *r, struct buf *why)
 {
     uint64_t n_hooks = 0;
+    size_t n_payload_keys = 0;
     struct buf out;
     enum err err;
 
     if (!batch_key(r, keyring_read, why) || !batch_key(r, keyring_add, why))
         return failed("the key cannot be changed", why);
+    if (!reseal_payload_keys(r, &n_payload_keys, why)) {
+        return failed("the keys of payloads cannot all be encrypted anew; run "
+                      "it again to finish",
+                      why);
+    }
     buf_init(&out, 0);
     err = queue_apart(reseal_step, r, NULL, &out, why);
     if (err == OK && out.n_bytes == sizeof(n_hooks))
@@ -101,6 +135,8 @@ static int reseal(struct rekey *r, struct buf *why)
                       why);
     }
     printf("sealed %" PRIu64 " webhooks with a new key\n", n_hooks);
+    if (r->payload_dir.dir_fd >= 0)
+        printf("sealed %zu keys of payloads, too\n", n_payload_keys);
     return 0;
 }
 
@@ -132,7 +168,9 @@ static int rekey(const struct config *config, const char *data_dir)
 {
     struct rekey r = { .qc = { .max_bytes = config->max_queue_bytes,
                                .n_shards = 1 },
-                       .key_dir = { .dir_fd = -1 } };
+                       .key_dir = { .dir_fd = -1 },
+                       .payload_dir = { .dir_fd = -1 } };
+    const char *payload_dir = config->payload_keys_dir;
     char *path = NULL;
     struct buf why;
     int status = EXIT_FAILED;
@@ -145,11 +183,15 @@ static int rekey(const struct config *config, const char *data_dir)
             failed("an engine runs with this directory; stop it first", &why);
     } else if (!hold_key(&r, config->secret_key_file, &path, &why)) {
         status = failed("the directory of the key", &why);
+    } else if (payload_dir[0] != '\0' &&
+               owner_hold(payload_dir, &r.payload_dir, &why) != OK) {
+        status = failed(payload_dir, &why);
     } else {
         r.qc.data_dir = r.dir.path;
         status = reseal(&r, &why);
     }
     keyring_free(r.qc.keys);
+    owner_release(&r.payload_dir);
     owner_release(&r.key_dir);
     owner_release(&r.dir);
     buf_clear(&why);

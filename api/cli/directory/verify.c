@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -13,7 +14,9 @@
 #include "common/config/config.h"
 #include "common/config/settings.h"
 #include "common/encoding/json_writer.h"
+#include "common/files/keyring.h"
 #include "common/files/owner.h"
+#include "common/files/payload_keys.h"
 #include "common/log/journal.h"
 #include "queue/queue.h"
 
@@ -78,6 +81,8 @@ static void print_figures_json(const struct figure *figures, size_t n,
 
 static void print_report(const struct queue_report *r, bool is_json)
 {
+    // Where nothing is sealed, there is nothing to tell of keys.
+    const size_t n_left_out = r->n_sealed == 0 ? 2 : 0;
     const struct figure figures[] = {
         { "accepted", (int64_t)r->n_accepted, "events, since the beginning" },
         { "unmatched", (int64_t)r->n_unmatched,
@@ -92,9 +97,12 @@ static void print_report(const struct queue_report *r, bool is_json)
         { "pending", r->pending, "wait for an attempt" },
         { "hooks", (int64_t)r->n_hooks, "" },
         { "faults", (int64_t)r->n_faults, "damaged records, wrong counts" },
+        { "sealed", (int64_t)r->n_sealed, "events with an encrypted payload" },
+        { "locked", (int64_t)r->n_locked,
+          "of them, without a key in payload_keys_dir" },
     };
 
-    const size_t n = sizeof(figures) / sizeof(figures[0]);
+    const size_t n = sizeof(figures) / sizeof(figures[0]) - n_left_out;
 
     if (is_json) {
         print_figures_json(figures, n, is_balanced(r));
@@ -151,13 +159,31 @@ static int verify_failed(const struct args *args, const char *data_dir,
                           err_str(err));
 }
 
+// Opens the keys of payloads, if there are any: without them, sealed payloads count as
+// locked.
+static void open_payload_keys(const struct config *config,
+                              struct queue_config *qc)
+{
+    char *path = keyring_path(config->secret_key_file, qc->data_dir);
+    struct buf why;
+
+    buf_init(&why, 0);
+    if (config->payload_keys_dir[0] != '\0' &&
+        (keyring_read(path, &qc->keys, &why) != OK ||
+         payload_keys_open(config->payload_keys_dir, qc->keys, false,
+                           &qc->payload_keys, &why) != OK))
+        put_fault(NULL, buf_cstr(&why));
+    buf_clear(&why);
+    free(path);
+}
+
 // Verifies `data_dir`; messages call it `name`.
 static int verify(const struct args *args, const char *data_dir,
-                  const char *name, uint64_t max_bytes)
+                  const char *name, const struct config *config)
 {
-    struct verifying v = {
-        .name = name, .qc = { .data_dir = data_dir, .max_bytes = max_bytes }
-    };
+    struct verifying v = { .name = name,
+                           .qc = { .data_dir = data_dir,
+                                   .max_bytes = config->max_queue_bytes } };
     struct buf out;
     struct buf why;
     enum err err = queue_n_shards(data_dir, &v.qc.n_shards);
@@ -173,6 +199,7 @@ static int verify(const struct args *args, const char *data_dir,
         buf_clear(&why);
         return status;
     }
+    open_payload_keys(config, &v.qc);
     terminal_catch_interrupts();
     progress_begin(&v.progress, "verifying", "records", 0);
     if (err == OK)
@@ -185,12 +212,14 @@ static int verify(const struct args *args, const char *data_dir,
     }
     buf_clear(&out);
     buf_clear(&why);
+    payload_keys_free(v.qc.payload_keys);
+    keyring_free(v.qc.keys);
     return status;
 }
 
 // Verifies with the rights of the directory's owner: root would follow any link in it.
 static int verify_as_owner(const struct args *args, const char *data_dir,
-                           uint64_t max_bytes)
+                           const struct config *config)
 {
     struct owner owner;
     struct buf why;
@@ -204,7 +233,7 @@ static int verify_as_owner(const struct args *args, const char *data_dir,
         status =
             command_failed(args->command, "%s %s", data_dir, buf_cstr(&why));
     } else {
-        status = verify(args, owner.path, data_dir, max_bytes);
+        status = verify(args, owner.path, data_dir, config);
     }
     owner_release(&owner);
     buf_clear(&why);
@@ -223,7 +252,7 @@ int command_verify(const struct args *args)
         return export_verify(args, path);
     if (locate_settings(args, path, &config)) {
         status = verify_as_owner(args, path != NULL ? path : config.data_dir,
-                                 config.max_queue_bytes);
+                                 &config);
         config_clear(&config);
     }
     return status;

@@ -110,6 +110,8 @@ static struct unsent request_event(struct dispatcher *d, struct in_flight *a,
     delivery_notes(dv)->payload_bytes = (uint32_t)event_stored_bytes(event);
     notes->org_id = hook->org_id;
     set_text(&notes->kind, event->kind);
+    set_text(&notes->sealed_for,
+             event_is_sealed(event) ? event->org : STR_EMPTY);
     set_text(&notes->url, rendered.url);
     buf_reset(&notes->body);
     if (rendered.is_own_body ||
@@ -147,6 +149,7 @@ struct sending {
     struct in_flight *a;
     struct unsent unsent;
     bool is_foreign; // the event read is outside the hook's scope
+    bool is_locked;  // its payload's key is not there
 };
 
 static bool on_event_to_send(void *data, const struct event *event)
@@ -156,7 +159,8 @@ static bool on_event_to_send(void *data, const struct event *event)
         hook_record(delivery_hook(in_flight_delivery(sending->a)));
 
     sending->is_foreign = !hook_scope_holds(&hook->scope, event);
-    if (!sending->is_foreign)
+    sending->is_locked = event->is_locked;
+    if (!sending->is_foreign && !sending->is_locked)
         sending->unsent = request_event(sending->d, sending->a, event);
     return false;
 }
@@ -179,6 +183,7 @@ static bool on_event_aside(void *data, const struct event *event)
     notes->span.is_wanted = false; // no request is made
     set_text(&notes->kind, event->kind);
     set_text(&notes->url, hook->url);
+    buf_reset(&notes->sealed_for); // nothing of the payload is kept
     buf_reset(&notes->headers);
     buf_reset(&notes->body);
     sending->unsent = (struct unsent){
@@ -199,6 +204,13 @@ static struct unsent with_event(struct dispatcher *d, struct in_flight *a,
 
     if (sending.is_foreign)
         err = ERR_CORRUPT; // pages of the event log have changed places
+    if (err == OK && sending.is_locked) {
+        return (struct unsent){
+            .reason = STR("the key that the event's payload is encrypted with "
+                          "is not there"),
+            .is_unreadable = true
+        };
+    }
     if (err == OK)
         return sending.unsent;
     log_warn(

@@ -54,9 +54,11 @@ void core_init(struct dispatcher *d)
         buf_init(&notes->headers, 0);
         buf_init(&notes->body, 0);
         buf_init(&notes->trace_state, 0);
+        buf_init(&notes->sealed_for, 0);
         in_flight_set_notes(&d->schedule, i, notes);
     }
     buf_init(&d->headers, 0);
+    buf_init(&d->sealed, 0);
     uv_timer_init(role_loop(d->role), &d->schedule_timer);
     d->schedule_timer.data = d;
     d->timer_at_us = INT64_MAX;

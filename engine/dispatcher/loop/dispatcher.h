@@ -86,6 +86,8 @@ struct attempt_notes {
     struct buf body;            // if it is not the event's payload; else empty
     struct span_notes span;
     struct buf trace_state; // if spans are exported
+    struct buf
+        sealed_for; // the organization, if its event is sealed; else empty
 };
 
 // The process, what its modules work with, and the modules. A module's state is a struct
@@ -117,9 +119,10 @@ struct dispatcher {
     struct renderer *renderer;
     struct signers *signers;
     struct shard_view *history;
-    struct position read_to;        // the log is read and matched up to here
+    struct payload_keys *payload_keys; // NULL: there are none
+    struct position read_to;           // the log is read and matched up to here
     struct shard_batch *open_batch; // the batch that is filled now (commit.c)
-    struct buf headers;             // scratch
+    struct buf headers, sealed;     // scratch
     struct attempt_notes *attempt_notes;  // one for each slot of the schedule
     struct channel *senders[SENDERS_MAX]; // NULL: not there
     struct channel *api, *ingest;         // NULL: not there

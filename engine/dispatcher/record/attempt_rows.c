@@ -86,6 +86,10 @@ void attempt_write(struct dispatcher *d, const struct in_flight *s,
     attempt->response_body = body_of(o);
     attempt->payload = buf_str(&notes->body);
     storage_shorten(d, attempt);
+    if (notes->sealed_for.n_bytes > 0) {
+        attempt_seal(d->payload_keys, buf_str(&notes->sealed_for), attempt,
+                     &d->sealed);
+    }
     batch_attempt(d->open_batch, attempt);
 }
 

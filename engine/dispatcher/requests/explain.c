@@ -97,7 +97,7 @@ static void put_request(struct explaining *x, const struct hook *hook,
     struct rendered rendered;
     struct buf headers;
 
-    if (render(d->renderer, hook, event, &rendered) != OK) {
+    if (event->is_locked || render(d->renderer, hook, event, &rendered) != OK) {
         json_put_null(&x->json, "request");
         return;
     }

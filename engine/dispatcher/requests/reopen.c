@@ -20,6 +20,7 @@ struct lookup {
     struct dispatcher *d;
     struct hook_state *f;
     int64_t accepted_at_us; // of the event
+    bool is_locked;         // so is this
     // The newest row of the delivery in the history:
     bool is_found;
     enum delivery_state state;
@@ -142,7 +143,19 @@ static bool on_payload(void *data, const struct event *event)
     struct lookup *s = data;
 
     s->accepted_at_us = event->accepted_at_us;
+    s->is_locked = event->is_locked;
     return false;
+}
+
+// Reads when the event was accepted. ERR_GONE: retention removed it. ERR_LOCKED: the key
+// of its payload is not there.
+static enum err read_payload(struct lookup *s, struct position position)
+{
+    enum err err = event_view_get(s->d->events, position, on_payload, s);
+
+    if (err == OK && s->is_locked)
+        return ERR_LOCKED;
+    return err == ERR_NOTFOUND ? ERR_GONE : err;
 }
 
 // Opens a delivery that has no row in the history: it waits for its first attempt, or
@@ -171,9 +184,9 @@ enum err reopen_delivery(struct dispatcher *d, struct hook_state *f,
     if ((dv != NULL && delivery_place(dv) != DELIVERY_WAITING) ||
         (dv == NULL && hook_is_spilled(&d->schedule, f)))
         return ERR_AGAIN;
-    err = event_view_get(d->events, position, on_payload, &s);
+    err = read_payload(&s, position);
     if (err != OK)
-        return err == ERR_NOTFOUND ? ERR_GONE : err;
+        return err;
     if (dv == NULL) {
         err = find_newest(&s, position);
         if (err == OK) {
@@ -206,10 +219,10 @@ enum err reopen_unmatched(struct dispatcher *d, struct hook_state *f,
                           struct position position, struct delivery **out)
 {
     struct lookup s = { .d = d, .f = f };
-    enum err err = event_view_get(d->events, position, on_payload, &s);
+    enum err err = read_payload(&s, position);
 
     if (err != OK)
-        return err == ERR_NOTFOUND ? ERR_GONE : err;
+        return err;
     err = is_matched(&s, position);
     if (err != ERR_NOTFOUND)
         return err == OK ? ERR_EXISTS : err;

@@ -51,8 +51,7 @@ struct reading {
 
 static bool has_payload(void *data, const struct event *event)
 {
-    (void)event;
-    *(bool *)data = true;
+    *(bool *)data = !event->is_locked;
     return false;
 }
 
