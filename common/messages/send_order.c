@@ -22,7 +22,7 @@ static const struct member order_members[] = {
     ORDER(body),
     ORDER(client_cert),
     ORDER(client_key),
-    ORDER(is_get),
+    MEMBER_MAX(struct order, method, ORDER_OPTIONS),
     ORDER(is_alone),
     ORDER(hook_no),
 };
@@ -44,6 +44,19 @@ static const struct member outcome_members[] = {
     OUTCOME(response_headers),
     OUTCOME(response_body),
 };
+
+const char *order_method_name(enum order_method method)
+{
+    switch (method) {
+    case ORDER_POST:
+        break;
+    case ORDER_GET:
+        return "GET";
+    case ORDER_OPTIONS:
+        return "OPTIONS";
+    }
+    return "POST";
+}
 
 void order_pack(struct buf *frame, const struct order *order)
 {

@@ -24,16 +24,18 @@
 #define STATUS_MIN                 100 // status codes of responses
 #define STATUS_MAX                 999
 
+enum order_method { ORDER_POST, ORDER_GET, ORDER_OPTIONS };
+
 struct order {
     uint64_t no; // chosen by the dispatcher, echoed in the outcome
     struct str url;
     struct str headers; // "Name: value" each, each ended by a NUL
     struct str body;
-    struct str client_cert; // PEM, for receivers that want one; empty: none
-    struct str client_key;  // PEM, of client_cert
-    uint64_t hook_no;       // requests of one hook may share a connection
-    bool is_get;            // a GET without a body instead of a POST
-    bool is_alone;          // senders died with it: sent while nothing else is
+    struct str client_cert;   // PEM, for receivers that want one; empty: none
+    struct str client_key;    // PEM, of client_cert
+    uint64_t hook_no;         // requests of one hook may share a connection
+    enum order_method method; // ORDER_POST alone sends the body
+    bool is_alone; // senders died with it: sent while nothing else is
     int64_t connect_timeout_ms;
     int64_t request_timeout_ms;
 };
@@ -50,6 +52,9 @@ struct outcome {
     struct str response_headers;
     struct str response_body;
 };
+
+// As HTTP names it; a static string.
+const char *order_method_name(enum order_method method);
 
 // Append the frame's content.
 void order_pack(struct buf *frame, const struct order *order);

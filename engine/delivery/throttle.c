@@ -8,7 +8,7 @@
 #define ONE         256u // one attempt, in the units of window_q8
 #define N_RECENT    20u
 #define RECENT_MASK ((1u << N_RECENT) - 1)
-#define US_PER_S    1000000.0
+#define US_PER_MIN  60000000.0
 
 void throttle_init(struct throttle *p, uint32_t window)
 {
@@ -31,8 +31,11 @@ uint32_t throttle_window(const struct throttle *p,
 
 static uint32_t burst_of(const struct throttle_limits *limits)
 {
-    return limits->rate_burst > 0 ? limits->rate_burst
-                                  : limits->rate_per_second;
+    uint32_t of_second = limits->rate_per_minute / 60;
+
+    if (limits->rate_burst > 0)
+        return limits->rate_burst;
+    return of_second > 0 ? of_second : 1;
 }
 
 static void fill(struct throttle *p, const struct throttle_limits *limits,
@@ -44,7 +47,7 @@ static void fill(struct throttle *p, const struct throttle_limits *limits,
         p->tokens = full;
     } else {
         p->tokens += (double)(now_us - p->tokens_at_us) *
-                     limits->rate_per_second / US_PER_S;
+                     limits->rate_per_minute / US_PER_MIN;
     }
     if (p->tokens > full)
         p->tokens = full;
@@ -55,13 +58,13 @@ static int64_t next_token_us(struct throttle *p,
                              const struct throttle_limits *limits,
                              int64_t now_us)
 {
-    if (limits->rate_per_second == 0)
+    if (limits->rate_per_minute == 0)
         return now_us;
     fill(p, limits, now_us);
     if (p->tokens >= 1)
         return now_us;
     return now_us + 1 +
-           (int64_t)((1 - p->tokens) * US_PER_S / limits->rate_per_second);
+           (int64_t)((1 - p->tokens) * US_PER_MIN / limits->rate_per_minute);
 }
 
 // --- before an attempt ---
@@ -90,7 +93,7 @@ bool throttle_sent(struct throttle *p, const struct throttle_limits *limits,
 
     if (is_probe)
         p->breaker = BREAKER_PROBING;
-    if (limits->rate_per_second > 0) {
+    if (limits->rate_per_minute > 0) {
         fill(p, limits, now_us);
         p->tokens -= 1;
     }
@@ -220,6 +223,6 @@ void throttle_lost(struct throttle *p)
 
 void throttle_returned(struct throttle *p, const struct throttle_limits *limits)
 {
-    if (limits->rate_per_second > 0)
+    if (limits->rate_per_minute > 0)
         p->tokens += 1;
 }

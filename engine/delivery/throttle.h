@@ -29,8 +29,8 @@ enum feedback {
 
 struct throttle_limits {
     uint32_t max_inflight;
-    uint32_t rate_per_second; // 0: none
-    uint32_t rate_burst;
+    uint32_t rate_per_minute; // attempts; 0: no limit
+    uint32_t rate_burst; // attempts at once; 0: those of a second, at least one
     uint32_t breaker_failures; // in a row; 0: the breaker never opens
     int64_t breaker_wait_us, breaker_wait_max_us;
 };

@@ -99,7 +99,8 @@ void exchange_prepare(struct transfer *t, const struct order *order)
     buf_put_str(out, order->url);
     buf_putc(out, '\0');
     t->request_at = out->n_bytes;
-    buf_puts(out, order->is_get ? "GET " : "POST ");
+    buf_puts(out, order_method_name(order->method));
+    buf_putc(out, ' ');
     put_target(out, order->url);
     buf_puts(out, " HTTP/1.1\r\n");
     put_header(out, order, "Host:", host_of(order->url), is_lower);
@@ -109,14 +110,14 @@ void exchange_prepare(struct transfer *t, const struct order *order)
         buf_puts(out, at);
         buf_puts(out, "\r\n");
     }
-    if (!order->is_get) {
+    if (order->method == ORDER_POST) {
         n = snprintf(length, sizeof(length), "%zu", order->body.n_bytes);
         put_header(out, order,
                    "Content-Length:", (struct str){ length, (size_t)n },
                    is_lower);
     }
     buf_puts(out, "\r\n");
-    if (!order->is_get)
+    if (order->method == ORDER_POST)
         buf_put_str(out, order->body);
 }
 

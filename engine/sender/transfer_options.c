@@ -129,8 +129,11 @@ void options_set(struct transfer *t, const struct order *order)
         link_headers(t, copy->at + headers_at, order->headers.n_bytes));
     SET(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)order->body.n_bytes);
     SET(t->easy, CURLOPT_POSTFIELDS, copy->at + body_at); // also sets POST
-    if (order->is_get)
+    SET(t->easy, CURLOPT_CUSTOMREQUEST, NULL);
+    if (order->method != ORDER_POST)
         SET(t->easy, CURLOPT_HTTPGET, 1L);
+    if (order->method == ORDER_OPTIONS)
+        SET(t->easy, CURLOPT_CUSTOMREQUEST, order_method_name(order->method));
     set_certificate(t, order);
 }
 

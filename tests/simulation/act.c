@@ -24,7 +24,7 @@ static void change_hook(struct world *w, struct sim_hook *h, bool is_calm)
     const unsigned url = (unsigned)roll(w, N_URLS);
     const struct throttle_limits limits = {
         .max_inflight = 1 + (uint32_t)roll(w, 6),
-        .rate_per_second = one_in(w, 4) ? 1 + (uint32_t)roll(w, 20) : 0,
+        .rate_per_minute = one_in(w, 4) ? 1 + (uint32_t)roll(w, 1200) : 0,
         .rate_burst = (uint32_t)roll(w, 5),
         .breaker_failures = (uint32_t)roll(w, 5),
         .breaker_wait_us = BREAKER_WAIT_US,

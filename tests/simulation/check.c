@@ -107,15 +107,15 @@ void check_freed(struct world *w, const struct before *before)
 static void check_rate(struct world *w, struct sim_hook *h)
 {
     const struct throttle_limits *l = &h->f->limits;
-    double full = l->rate_burst > 0 ? l->rate_burst : l->rate_per_second;
+    double full = full_bucket(l);
 
-    if (l->rate_per_second == 0)
+    if (l->rate_per_minute == 0)
         return;
     if (h->tokens_at_us == 0) {
         h->tokens = full;
     } else {
         h->tokens += (double)(w->schedule.now_us - h->tokens_at_us) *
-                     l->rate_per_second / 1e6;
+                     l->rate_per_minute / 60e6;
         h->tokens = h->tokens < full ? h->tokens : full;
     }
     h->tokens_at_us = w->schedule.now_us;

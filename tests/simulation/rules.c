@@ -27,9 +27,9 @@ static void after_return(struct world *w, const struct before *before)
     const struct delivery *dv = before->delivery;
     const struct hook_state *f = dv->hook;
     const struct throttle_limits *l = &f->limits;
-    double full = l->rate_burst > 0 ? l->rate_burst : l->rate_per_second;
+    double full = full_bucket(l);
 
-    if (l->rate_per_second > 0) {
+    if (l->rate_per_minute > 0) {
         REQUIRE(w,
                 f->throttle.tokens >= less(before->tokens + 1, full) - LITTLE);
     }
@@ -234,7 +234,7 @@ void rules_of_hook(struct world *w, struct hook_state *f)
         h->rows_look_us = INT64_MAX;
     REQUIRE(w, h == NULL || h->rows_look_us == INT64_MAX ||
                    (f->rows_due.i > 0 && f->rows_due.at_us <= h->rows_look_us));
-    REQUIRE(w, f->limits.rate_per_second == 0 || f->throttle.tokens >= -LITTLE);
+    REQUIRE(w, f->limits.rate_per_minute == 0 || f->throttle.tokens >= -LITTLE);
     if (!hook_is_active(f) || hook_is_paused(f))
         return;
     if (f->is_blocked) {

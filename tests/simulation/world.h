@@ -46,6 +46,14 @@ struct fact {
     bool was_asked_for; // sent out of order, on demand or by a replay
 };
 
+// How many attempts the bucket of these limits holds.
+static inline double full_bucket(const struct throttle_limits *l)
+{
+    if (l->rate_burst > 0)
+        return l->rate_burst;
+    return l->rate_per_minute >= 60 ? l->rate_per_minute / 60 : 1;
+}
+
 struct sim_hook {
     uint64_t id; // 0: none
     struct hook_state *f;

@@ -304,7 +304,7 @@ static void put_order(struct buf *out)
                              .client_cert = STR("cert"),
                              .client_key = STR("key"),
                              .hook_no = 300,
-                             .is_get = true,
+                             .method = ORDER_OPTIONS,
                              .connect_timeout_ms = 5000,
                              .request_timeout_ms = 30000 };
 

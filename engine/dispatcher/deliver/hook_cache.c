@@ -68,7 +68,7 @@ static struct throttle_limits limits_of(const struct dispatcher *d,
         .max_inflight = p->max_inflight > 0
                             ? p->max_inflight
                             : (uint32_t)c->max_inflight_per_hook,
-        .rate_per_second = p->rate_per_second,
+        .rate_per_minute = p->rate_per_second * 60, // RATE_MAX has room
         .rate_burst = p->rate_burst,
         .breaker_failures = (uint32_t)c->breaker_failures,
         .breaker_wait_us = c->breaker_wait_ms * 1000,

@@ -72,7 +72,7 @@ static enum err put_order(struct dispatcher *d, const struct in_flight *a,
         .client_cert = hook->client_cert,
         .client_key = hook->client_key,
         .hook_no = hook->no,
-        .is_get = rendered->is_get,
+        .method = rendered->is_get ? ORDER_GET : ORDER_POST,
         .is_alone =
             delivery_notes(in_flight_delivery(a))->n_crashes >= BLAME_ALONE,
         .connect_timeout_ms = d->config->connect_timeout_ms < timeout_ms

@@ -194,7 +194,7 @@ static void receivers_wish_for_a_pause_is_heeded(void **state)
 static void rate_is_kept_over_any_second(void **state)
 {
     struct throttle_limits slow = { .max_inflight = 1000,
-                                    .rate_per_second = 10,
+                                    .rate_per_minute = 600,
                                     .rate_burst = 3 };
     int64_t now_us = S_US;
     struct throttle p;
@@ -215,6 +215,33 @@ static void rate_is_kept_over_any_second(void **state)
     assert_in_range(n, 102, 104); // the burst, and ten per second
 }
 
+static void rates_below_one_per_second_are_kept(void **state)
+{
+    static const uint32_t rates[] = { 1, 7, 90 }; // per minute
+    struct throttle_limits rare = { .max_inflight = 1000 };
+    struct throttle p;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        int64_t now_us = S_US;
+        uint32_t n = 0;
+
+        throttle_init(&p, 1000);
+        rare.rate_per_minute = rates[i];
+        while (now_us < 601 * S_US) {
+            int64_t next_us = throttle_next_us(&p, &rare, 0, now_us);
+
+            if (next_us <= now_us) {
+                throttle_sent(&p, &rare, now_us);
+                n++;
+            } else {
+                now_us = next_us;
+            }
+        }
+        assert_in_range(n, rates[i] * 10 - 1, rates[i] * 10); // ten minutes
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +255,7 @@ int main(void)
         cmocka_unit_test(breaker_can_be_switched_off),
         cmocka_unit_test(receivers_wish_for_a_pause_is_heeded),
         cmocka_unit_test(rate_is_kept_over_any_second),
+        cmocka_unit_test(rates_below_one_per_second_are_kept),
     };
 
     return cmocka_run_group_tests_name("pace", tests, NULL, NULL);

@@ -231,7 +231,7 @@ static void an_attempt_that_is_not_made_counts_for_nothing(void **state)
 
     (void)state;
     arrive(w, 0);
-    w->hooks[0]->limits.rate_per_second = 1;
+    w->hooks[0]->limits.rate_per_minute = 60;
     a = turn(w);
     assert_ptr_equal(a->delivery, first);
     tell(w, (struct schedule_event){ .kind = SCHEDULE_RETURNED, .attempt = a });
