@@ -59,6 +59,7 @@
 #include "queue/erasure/erasures.h"
 #include "queue/event_log/event_log.h"
 #include "queue/event_log/event_view.h"
+#include "queue/event_log/org_ages.h"
 #include "queue/event_rows/append.h"
 #include "queue/listing/listed_event.h"
 #include "queue/lmdb/child.h"

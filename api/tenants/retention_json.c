@@ -5,11 +5,6 @@
 
 #include "common/config/config_types.h"
 
-int64_t retention_applies(int64_t own_ms, int64_t setting_ms)
-{
-    return own_ms > 0 && own_ms < setting_ms ? own_ms : setting_ms;
-}
-
 static void put_duration(struct json_writer *w, const char *member, int64_t ms)
 {
     config_put_duration(ms, json_open_text(w, member));
@@ -21,11 +16,12 @@ void retention_print(const struct config *config,
                      struct json_writer *w)
 {
     json_open_object(w, member);
+    put_duration(w, "delivered",
+                 org_retention_applies(own->delivered_ms,
+                                       config->retention_delivered_ms));
     put_duration(
-        w, "delivered",
-        retention_applies(own->delivered_ms, config->retention_delivered_ms));
-    put_duration(w, "dead",
-                 retention_applies(own->dead_ms, config->retention_dead_ms));
+        w, "dead",
+        org_retention_applies(own->dead_ms, config->retention_dead_ms));
     json_put_bool(w, "own", own->delivered_ms > 0 || own->dead_ms > 0);
     json_close(w);
 }

@@ -8,9 +8,6 @@
 #include "common/encoding/json_writer.h"
 #include "queue/queue.h"
 
-// What applies: the organization's own duration (0: none), if it is the shorter one.
-int64_t retention_applies(int64_t own_ms, int64_t setting_ms);
-
 // Writes what applies to an organization that has `own`: the settings, or less, and whether
 // it is its own. `member` is NULL outside of an object.
 void retention_print(const struct config *config,

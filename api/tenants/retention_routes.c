@@ -119,9 +119,9 @@ static void note_forgotten(const struct config *config,
     int64_t until_ms = 0;
 
     if (before->delivered_ms > 0) {
-        until_ms =
-            clock_now_ms() - retention_applies(before->delivered_ms,
-                                               config->retention_delivered_ms);
+        until_ms = clock_now_ms() -
+                   org_retention_applies(before->delivered_ms,
+                                         config->retention_delivered_ms);
     }
     after->forgotten_until_ms = before->forgotten_until_ms > until_ms
                                     ? before->forgotten_until_ms

@@ -10,6 +10,8 @@
 #include "common/log/log.h"
 #include "common/process/metrics.h"
 
+#define TRIM_EVENTS 2000 // events removed in one step
+
 bool ingest_admits_org(struct hook_store *hooks, struct http_request *r,
                        struct str org)
 {
@@ -44,4 +46,23 @@ void ingest_erase(struct hook_store *hooks, struct event_log *log)
         log_warn("events of an organization cannot be erased now", "reason=%s",
                  log_quote(str_of(err_str(err))));
     }
+}
+
+void ingest_trim(const struct config *config, struct hook_store *hooks,
+                 struct event_log *log, int64_t now_us)
+{
+    int64_t kept_ms = config->retention_dead_ms > config->retention_delivered_ms
+                          ? config->retention_dead_ms
+                          : config->retention_delivered_ms;
+    const struct event_retention keep = { .now_us = now_us,
+                                          .before_us = now_us - kept_ms * 1000,
+                                          .max_bytes =
+                                              config_retention_bytes(config) };
+    const struct org_settings own = { .now_us = now_us,
+                                      .delivered_ms =
+                                          config->retention_delivered_ms,
+                                      .dead_ms = config->retention_dead_ms };
+
+    event_log_keep_orgs(log, hooks, &own);
+    event_log_trim(log, &keep, TRIM_EVENTS);
 }

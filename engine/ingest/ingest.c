@@ -43,7 +43,6 @@
 #include "engine/ingest/stored_events.h"
 
 #define RETRY_AFTER STR("Retry-After: 5\r\n")
-#define TRIM_EVENTS 2000 // events removed in one step
 
 // A post ends within five seconds, whatever the disk does.
 #define WAIT_MAX_US  INT64_C(4500000)
@@ -497,20 +496,6 @@ static void on_reload(void *data)
     auth_reload(in->auth);
 }
 
-static void trim(struct ingest *in)
-{
-    const struct config *c = in->config;
-    int64_t kept_ms = c->retention_dead_ms > c->retention_delivered_ms
-                          ? c->retention_dead_ms
-                          : c->retention_delivered_ms;
-    struct event_retention keep = { .now_us =
-                                        cautious_clock_read_us(&in->clock),
-                                    .max_bytes = config_retention_bytes(c) };
-
-    keep.before_us = keep.now_us - kept_ms * 1000;
-    event_log_trim(in->log, &keep, TRIM_EVENTS);
-}
-
 static void on_second(void *data)
 {
     struct ingest *in = data;
@@ -519,7 +504,8 @@ static void on_second(void *data)
     queue_trim_memory();
     admission_refresh(&in->admission, in->config, in->log);
     ingest_erase(in->admission.orgs.hooks, in->log);
-    trim(in);
+    ingest_trim(in->config, in->admission.orgs.hooks, in->log,
+                cautious_clock_read_us(&in->clock));
     http_note_figures(in->server, &in->noted);
     metrics_gauge(GAUGE_WRITTEN_TO,
                   (int64_t)get_be64(event_log_end(in->log).bytes));

@@ -117,6 +117,35 @@ enum err org_number(struct hook_store *hs, enum dialect dialect, struct str org,
     return err == ERR_NOTFOUND ? OK : err;
 }
 
+enum err org_of_number(struct hook_store *hs, uint64_t no, struct org_name *out)
+{
+    uint8_t bytes[8];
+    MDB_val key = val_at(bytes, sizeof(bytes));
+    struct str name;
+    MDB_val val;
+    MDB_txn *txn;
+    enum err err = store_read(hs->store, &txn);
+
+    if (err != OK)
+        return err;
+    put_be64(bytes, no);
+    err = store_err(
+        hs->store, mdb_get(txn, store_db(hs->store, HOOKS_ORG_NOS), &key, &val),
+        "get organization");
+    if (err == OK &&
+        (!orgs_decode(HOOKS_ORG_NOS, store_place(hs->store, HOOKS_ORG_NOS, key),
+                      key, val, &name, &no) ||
+         name.n_bytes < 2 || name.n_bytes > sizeof(out->bytes)))
+        err = ERR_CORRUPT;
+    if (err == OK) { // dialect and text
+        out->dialect = (enum dialect)name.at[0];
+        out->n_bytes = name.n_bytes - 1;
+        memcpy(out->bytes, name.at + 1, out->n_bytes);
+    }
+    store_read_end(hs->store);
+    return err;
+}
+
 enum err org_each(struct hook_store *hs, enum dialect dialect, struct str after,
                   org_visit visit, void *data)
 {

@@ -12,6 +12,7 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/str.h"
+#include "common/base/text.h"
 #include "common/fairness/share.h"
 #include "common/model/event.h"
 #include "common/model/hook.h"
@@ -92,6 +93,17 @@ void hook_delete(struct hook_store *hs, const struct hook_scope *scope,
 // there.
 MUST_CHECK enum err org_number(struct hook_store *hs, enum dialect dialect,
                                struct str org, uint64_t *no);
+
+// The organization that has the number `no`.
+struct org_name {
+    enum dialect dialect;
+    char bytes[NAME_MAX_BYTES];
+    size_t n_bytes;
+};
+
+// ERR_NOTFOUND: no organization has this number. ERR_CORRUPT: its row is damaged.
+MUST_CHECK enum err org_of_number(struct hook_store *hs, uint64_t no,
+                                  struct org_name *out);
 
 // The organizations that have a number, by name, after `after` (empty: from the first).
 // Return false to end the list.

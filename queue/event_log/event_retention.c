@@ -1,49 +1,14 @@
 // SPDX-License-Identifier: MIT
 // event_retention.c — removes old events and idempotency keys, in small steps.
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
-#include "common/base/mem.h"
 #include "common/log/log.h"
 #include "common/process/pulse.h"
 #include "queue/event_log/inside.h"
 #include "queue/event_rows/idempotency.h"
 #include "queue/shard/payload_refs.h"
-#include "queue/shard/shard_view.h"
-
-// The position that every shard's cursor has passed; the start if a shard cannot be
-// read.
-static struct position passed_by_all(struct event_log *log)
-{
-    struct position least = log->end;
-
-    for (unsigned k = 0; k < log->config.n_shards; k++) {
-        struct position cursor;
-
-        if (log->shards[k] == NULL &&
-            shard_view_open(&log->config, k, &log->shards[k]) != OK)
-            return position_start;
-        if (shard_view_cursor(log->shards[k], &cursor) != OK)
-            return position_start;
-        if (position_cmp(cursor, least) < 0)
-            least = cursor;
-    }
-    return least;
-}
-
-// Whether a delivery of any shard needs an event of the block.
-static bool is_needed(struct event_log *log, uint64_t block)
-{
-    for (unsigned k = 0; k < log->config.n_shards; k++) {
-        bool needs = true;
-
-        if (shard_view_needs(log->shards[k], block, &needs) != OK || needs)
-            return true;
-    }
-    return false;
-}
 
 // The beginning of the first block that is not needed, at or after `from`, if
 // `from` is before `end`.
@@ -51,7 +16,7 @@ static uint64_t pass_needed(struct event_log *log, uint64_t from, uint64_t end)
 {
     uint64_t block = from / NEEDED_BLOCK_EVENTS;
 
-    while (from <= end && is_needed(log, block))
+    while (from <= end && event_log_needs(log, block))
         from = ++block * NEEDED_BLOCK_EVENTS;
     return from;
 }
@@ -76,7 +41,7 @@ static bool next_event(struct event_log *log, MDB_cursor *cursor, uint64_t end,
             return false;
         if (from / NEEDED_BLOCK_EVENTS == log->trim_block)
             return true; // its block is known not to be needed
-        if (!is_needed(log, from / NEEDED_BLOCK_EVENTS)) {
+        if (!event_log_needs(log, from / NEEDED_BLOCK_EVENTS)) {
             log->trim_block = from / NEEDED_BLOCK_EVENTS;
             return true;
         }
@@ -207,8 +172,9 @@ static void on_trim(uv_work_t *work)
 {
     struct event_log *log = work->data;
     int cell = pulse_disk_begin();
-    struct position upto = passed_by_all(log);
+    struct position upto = event_log_passed(log);
     size_t n_keys = 0;
+    size_t n_old = 0;
     bool has_erased = false;
     MDB_txn *txn;
     enum err err = store_write(log->store, &txn);
@@ -216,17 +182,19 @@ static void on_trim(uv_work_t *work)
     log->erasing.has_more = false;
     if (err == OK) {
         err = trim(log, txn, upto, &n_keys);
+        if (err == OK)
+            err = org_ages_trim(log, txn, upto, &n_old);
         if (err == OK && log->erasing.n_org_bytes > 0)
             err = event_erase_some(log, txn, upto, &has_erased);
-        if (err == OK && (log->n_trimmed + n_keys > 0 || has_erased)) {
+        if (err == OK && (log->n_trimmed + n_keys + n_old > 0 || has_erased)) {
             err = store_commit(log->store, txn);
         } else {
             mdb_txn_abort(txn);
         }
     }
     log->has_more_to_trim =
-        err == OK &&
-        (is_step_full(log) || n_keys == log->trim_max || log->erasing.has_more);
+        err == OK && (is_step_full(log) || n_keys == log->trim_max ||
+                      log->erasing.has_more || log->ages.has_more);
     if (err != OK)
         log->erasing.n_org_bytes = 0; // it begins anew
     if (err == ERR_FULL) {            // even to remove, a few pages are needed
@@ -261,6 +229,8 @@ bool event_log_is_trim_due(struct event_log *log,
     uint64_t n_bytes = 0;
     bool needed;
 
+    if (org_ages_are_due(log, keep->now_us))
+        return true;
     if (store_read(log->store, &txn) != OK)
         return false;
     needed = store_usage(log->store, txn, &n_bytes) == OK &&
@@ -293,10 +263,6 @@ void event_log_start_trim(struct event_log *log,
                           void (*after)(struct event_log *log))
 {
     log->after_trim = after;
-    if (log->shards == NULL) {
-        log->shards =
-            xcalloc(log->config.n_shards, sizeof(struct shard_view *));
-    }
     log->is_trim_wanted = false;
     log->is_trimming = true;
     log->is_busy = true;

@@ -8,6 +8,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/text.h"
+#include "queue/catalog/hook_store.h"
 #include "queue/catalog/stack_names.h"
 #include "queue/event_log/parts_state.h"
 #include "queue/event_rows/append.h"
@@ -25,6 +26,28 @@ struct shard_view;
 struct posters {
     uint64_t org;               // whose append came last
     int64_t last_us, before_us; // monotonic: when; and when one of another came
+};
+
+// An organization that keeps its events for less time than others.
+struct org_age {
+    uint64_t no;
+    struct org_name org;
+    int64_t kept_us;
+    // The worker's during a trim.
+    int64_t look_at_us; // UTC epoch; before, none of its events is old enough
+    uint64_t from;      // its events before this one were looked at
+    bool stays;         // one of those stayed, and may be removed later
+    // The events that deliveries to its hooks need, ascending: of the look that goes on.
+    // Without them, what any delivery needs of a block stays as a whole.
+    uint64_t *needed; // owned
+    size_t n_needed;
+    bool knows_needed;
+    // Set by the loop, for the look that comes, if the last one wants them: its hooks,
+    // unless they are too many.
+    bool wants_hooks;
+    uint64_t *hooks; // owned
+    size_t n_hooks;
+    bool knows_hooks;
 };
 
 // Closed to other rooms.
@@ -61,7 +84,15 @@ struct event_log {
     size_t n_trimmed_bytes;
     struct shard_view **shards; // for the trim; opened at first use
     struct list all;            // appends that are not done
-    struct event_erasing {      // an organization; the worker's during a trim
+    struct org_ages {
+        struct org_age *at; // owned; the worker's during a trim
+        size_t n;
+        size_t turn;                   // whose turn it is
+        uint64_t revision;             // of the values that they were read from
+        int64_t delivered_ms, dead_ms; // settings of that time
+        bool has_more; // the last step left some, and may continue
+    } ages;
+    struct event_erasing { // an organization; the worker's during a trim
         struct id id;
         char org[NAME_MAX_BYTES];
         size_t n_org_bytes;    // 0: none is erased
@@ -76,6 +107,18 @@ struct event_log {
 // `changed`: the transaction is to be committed.
 MUST_CHECK enum err event_erase_some(struct event_log *log, MDB_txn *txn,
                                      struct position passed, bool *changed);
+
+// org_ages.c: whether the events of an organization may be old enough to be removed.
+bool org_ages_are_due(const struct event_log *log, int64_t now_us);
+// Runs in the worker, and removes some of them. Events behind `passed`, which a cursor of a
+// shard has not passed, stay, and so do those that a delivery needs. Adds to `n_removed`.
+MUST_CHECK enum err org_ages_trim(struct event_log *log, MDB_txn *txn,
+                                  struct position passed, size_t *n_removed);
+// needs.c: the position that every shard's cursor has passed; the start if a shard cannot be
+// read. To be called before event_log_needs().
+struct position event_log_passed(struct event_log *log);
+// Whether a delivery of any shard needs an event of the block.
+bool event_log_needs(struct event_log *log, uint64_t block);
 
 // event_retention.c: whether there may be anything to remove. This read is cheaper
 // than an empty commit.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// org_retention.c — how long an organization's history and dead letters are kept.
+// org_retention.c — how long an organization's history, dead letters
+// and events are kept.
 
 #include "queue/orgs/org_retention.h"
 

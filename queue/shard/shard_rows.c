@@ -175,3 +175,42 @@ enum err shard_view_due(struct shard_view *view, uint64_t from,
     store_read_end(view->store);
     return store_err(view->store, rc, "read due rows");
 }
+
+// Goes through the rows of the hook in one of the tables; the position ends their keys.
+static enum err collect(const struct store *s, MDB_txn *txn, unsigned db,
+                        uint64_t hook_id, struct event_numbers *out)
+{
+    uint8_t bytes[8];
+    MDB_val key = val_at(bytes, sizeof(bytes));
+    MDB_val val;
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(txn, store_db(s, db), &cursor);
+
+    if (rc != 0)
+        return store_err(s, rc, "read rows of a hook");
+    put_be64(bytes, hook_id);
+    rc = store_seek(cursor, &key, &val);
+    while (rc == 0 && out->n < out->max && key.mv_size >= 16 &&
+           get_be64(key.mv_data) == hook_id) {
+        out->at[out->n++] =
+            get_be64((const uint8_t *)key.mv_data + key.mv_size - 8);
+        rc = store_next(cursor, &key, &val);
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "read rows of a hook");
+}
+
+enum err shard_view_hook_events(struct shard_view *view, uint64_t hook_id,
+                                struct event_numbers *out)
+{
+    MDB_txn *txn;
+    enum err err = store_read(view->store, &txn);
+
+    if (err != OK)
+        return err;
+    err = collect(view->store, txn, SHARD_DUE, hook_id, out);
+    if (err == OK)
+        err = collect(view->store, txn, SHARD_DEAD, hook_id, out);
+    store_read_end(view->store);
+    return err;
+}

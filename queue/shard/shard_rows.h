@@ -44,4 +44,16 @@ MUST_CHECK enum err shard_due_hooks(struct shard *s, due_hook_visit visit,
 MUST_CHECK enum err shard_view_due(struct shard_view *view, uint64_t from,
                                    struct due_row *out);
 
+// Numbers of events: `at` has room for `max`, of which `n` are there.
+struct event_numbers {
+    uint64_t *at; // borrowed
+    size_t n, max;
+};
+
+// Appends the events of which a delivery to the hook waits or is a dead letter. A list that
+// is full then may lack some.
+MUST_CHECK enum err shard_view_hook_events(struct shard_view *view,
+                                           uint64_t hook_id,
+                                           struct event_numbers *out);
+
 #endif

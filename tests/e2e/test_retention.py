@@ -20,6 +20,10 @@ def dead(engine):
     return {o["organization"]: o["dead"] for o in engine.api("GET", "/api/orgs").json()}
 
 
+def events(engine, org):
+    return engine.api("GET", f"/api/orgs/{org}/events").json()
+
+
 def test_own_retention(engine, receiver):
     receiver.script("/bad", Answer(500))
     hooks = {}
@@ -50,6 +54,18 @@ def test_own_retention(engine, receiver):
     assert engine.api("PUT", kept, {"delivered": "1s", "dead": "1s"}).status == 200
     wait_for(lambda: codes(engine, bad) == [] and dead(engine)["short"] == 0,
              "other attempts are removed")
+    # And then the event, which nothing needs any more.
+    wait_for(lambda: events(engine, "short") == [], "the event is removed")
+    assert len(events(engine, "usual")) == 1
+    # An old one that a delivery waits for stays until the delivery ends.
+    waits = engine.create_hook(receiver.url("/bad"), "/api/orgs/short/hooks",
+                               retrySchedule=["1h"])
+    engine.intake(b'{"kind":"a.b","payload":{}}\n' * 100, "short", "application/x-ndjson")
+    wait_for(lambda: codes(engine, waits) == [500] * 100, "all wait for a retry")
+    wait_for(lambda: codes(engine, waits) == [], "their history is removed")
+    assert len(events(engine, "short")) == 100
+    assert engine.api("DELETE", waits).status == 204
+    wait_for(lambda: events(engine, "short") == [], "nothing waits for them any more")
     good, bad = hooks["usual"]
     assert codes(engine, good) == [200] and codes(engine, bad) == [500, 500]
     assert dead(engine)["usual"] == 1

@@ -10,12 +10,6 @@
 #include "common/config/config.h"
 #include "common/log/log.h"
 
-// The settings may have changed since the values were read.
-static int64_t shorter(int64_t own_ms, int64_t setting_ms)
-{
-    return own_ms > 0 && own_ms < setting_ms ? own_ms : setting_ms;
-}
-
 static bool on_value(void *data, const struct org_value *value)
 {
     struct org_keep *k = data;
@@ -102,11 +96,12 @@ void org_keep_refresh(struct dispatcher *d, struct org_keep *k, int64_t now_us)
         const struct org_retention *kept = &k->entries[i].kept;
 
         k->at[i].delivered_before_us =
-            now_us -
-            shorter(kept->delivered_ms, d->config->retention_delivered_ms) *
-                1000;
+            now_us - org_retention_applies(kept->delivered_ms,
+                                           d->config->retention_delivered_ms) *
+                         1000;
         k->at[i].dead_before_us =
             now_us -
-            shorter(kept->dead_ms, d->config->retention_dead_ms) * 1000;
+            org_retention_applies(kept->dead_ms, d->config->retention_dead_ms) *
+                1000;
     }
 }

@@ -258,8 +258,7 @@ static int64_t kept_since_us(const struct reading *reading)
         return now_us - kept_ms * 1000;
     if (err != OK)
         return now_us;
-    if (own.delivered_ms > 0 && own.delivered_ms < kept_ms)
-        kept_ms = own.delivered_ms;
+    kept_ms = org_retention_applies(own.delivered_ms, kept_ms);
     since_us = now_us - kept_ms * 1000;
     return own.forgotten_until_ms * 1000 > since_us
                ? own.forgotten_until_ms * 1000
