@@ -47,9 +47,11 @@ struct event {
     struct str cloud;
     uint64_t flags;       // set of enum event_flag; mostly 0
     int64_t erased_at_ms; // UTC epoch; 0 without EVENT_PAYLOAD_ERASED
-    // In memory alone: the payload is sealed, and its key is not there. Payload,
-    // attributes and trace context are empty.
+    // The others are in memory alone, of an event whose payload is sealed in the log.
+    bool is_closed; // the payload is the sealed text, as in the log
+    // Its key is not there: payload, attributes and trace context are empty.
     bool is_locked;
+    size_t n_sealed_bytes; // of the sealed text
 };
 
 // Values are on disk.
@@ -76,6 +78,8 @@ static inline bool event_is_sealed(const struct event *e)
 // What is stored of it besides its row: payload, attributes and trace context.
 static inline size_t event_stored_bytes(const struct event *e)
 {
+    if (e->n_sealed_bytes > 0)
+        return e->n_sealed_bytes;
     return e->payload.n_bytes + e->cloud.n_bytes + e->trace.n_bytes;
 }
 

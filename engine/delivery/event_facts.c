@@ -3,6 +3,13 @@
 
 #include "engine/delivery/event_facts.h"
 
+void event_facts_open_with(struct event_facts *ef, payload_opener open,
+                           void *data)
+{
+    ef->open = open;
+    ef->data = data;
+}
+
 void event_facts_begin(struct event_facts *ef, const struct event *event)
 {
     event_facts_end(ef);
@@ -25,10 +32,17 @@ void event_facts_clear(struct event_facts *ef)
     ef->facts = NULL;
 }
 
+static struct str payload_of(const struct event_facts *ef)
+{
+    if (!ef->event->is_closed)
+        return ef->event->payload;
+    return ef->open != NULL ? ef->open(ef->data, ef->event) : STR_EMPTY;
+}
+
 const struct json_value *event_facts_payload(struct event_facts *ef)
 {
-    if (!ef->is_parsed && json_parse(ef->event->payload, &json_no_limits,
-                                     &ef->payload, NULL) != OK)
+    if (!ef->is_parsed &&
+        json_parse(payload_of(ef), &json_no_limits, &ef->payload, NULL) != OK)
         ef->payload = NULL;
     ef->is_parsed = true;
     return ef->payload != NULL ? json_root(ef->payload) : NULL;

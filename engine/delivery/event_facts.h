@@ -13,11 +13,17 @@
 #include "common/pattern/facts.h"
 #include "common/pattern/paths.h"
 
+// Opens a closed payload, into memory that lasts as long as the event; empty: it cannot be
+// opened.
+typedef struct str (*payload_opener)(void *data, const struct event *event);
+
 // Closed to other rooms.
 struct event_facts {
     const struct event *event;
     struct json *payload; // NULL: not parsed yet, or not valid
     bool is_parsed;
+    payload_opener open; // NULL: there are no closed events
+    void *data;          // for it
     struct facts *facts; // kept from event to event
     const struct paths
         *paths;        // that the facts are collected for; NULL: not yet
@@ -27,6 +33,10 @@ struct event_facts {
 // All zeros: of no event yet.
 void event_facts_clear(
     struct event_facts *ef); // frees all; it is all zeros then
+
+// From now on events may be closed.
+void event_facts_open_with(struct event_facts *ef, payload_opener open,
+                           void *data);
 
 // Goes on with another event, which must live until event_facts_end().
 void event_facts_begin(struct event_facts *ef, const struct event *event);

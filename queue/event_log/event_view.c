@@ -46,7 +46,7 @@ enum err event_view_open(const struct queue_config *config,
 }
 
 static enum err decode(struct event_view *view, MDB_val key, MDB_val val,
-                       struct event *e)
+                       bool keeps_closed, struct event *e)
 {
     const struct store *s = view->store;
     struct str id_key;
@@ -56,7 +56,9 @@ static enum err decode(struct event_view *view, MDB_val key, MDB_val val,
         err = event_decode_at(store_place(s, EVENTS_EVENTS, key),
                               str_of_val(key), str_of_val(val), e, &id_key);
     }
-    return err == OK ? event_unseal(view->payload_keys, e, &view->plain) : err;
+    return err == OK && !keeps_closed
+               ? event_unseal(view->payload_keys, e, &view->plain)
+               : err;
 }
 
 // What lies at `end` and behind it is hidden (hidden.h).
@@ -78,7 +80,7 @@ static enum err scan_from(struct event_view *view, MDB_cursor *cursor,
         if (get_be64(key.mv_data) >= end)
             break;
         memcpy(scan->last.bytes, key.mv_data, sizeof(scan->last.bytes));
-        if (decode(view, key, val, &e) != OK) {
+        if (decode(view, key, val, scan->keeps_closed, &e) != OK) {
             scan->n_damaged++;
             log_warn("a damaged event is skipped", "position=%llu",
                      (unsigned long long)position_number(scan->last));
@@ -166,7 +168,7 @@ static enum err scan_back_from(struct event_view *view, MDB_cursor *cursor,
             return store_err(s, MDB_CORRUPTED, "scan events");
         before = get_be64(key.mv_data);
         scan->last = position_of(before);
-        if (decode(view, key, val, &e) != OK) {
+        if (decode(view, key, val, false, &e) != OK) {
             log_warn("a damaged event is skipped", "position=%llu",
                      (unsigned long long)before);
         } else if (!visit(data, &e)) {
@@ -215,7 +217,7 @@ enum err event_view_get(struct event_view *view, struct position position,
         err = store_err(view->store, rc, "get event");
     }
     if (err == OK)
-        err = decode(view, key, val, &e);
+        err = decode(view, key, val, false, &e);
     if (err == OK)
         visit(data, &e);
     store_read_end(view->store);

@@ -26,6 +26,7 @@ MUST_CHECK enum err event_view_open(const struct queue_config *config,
 struct event_scan {
     struct position after;
     size_t max;
+    bool keeps_closed;    // sealed payloads are visited closed (event.h)
     struct position last; // out: the last event passed, or `after`
     size_t n_damaged;     // out: damaged records, which were skipped and logged
 };

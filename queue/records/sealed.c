@@ -95,6 +95,8 @@ enum err event_seal(struct payload_keys *keys, struct event *e,
     e->cloud = STR_EMPTY;
     e->trace = STR_EMPTY;
     e->flags |= EVENT_PAYLOAD_SEALED;
+    e->is_closed = true;
+    e->n_sealed_bytes = e->payload.n_bytes;
     return OK;
 }
 
@@ -104,9 +106,9 @@ enum err event_unseal(struct payload_keys *keys, struct event *e,
     struct buf context;
     enum err err;
 
-    e->is_locked = false;
-    if (!event_is_sealed(e) || event_is_erased(e))
+    if (!e->is_closed)
         return OK;
+    e->is_closed = false;
     buf_init(&context, 0);
     put_event_context(e, &context);
     buf_reset(room);

@@ -86,9 +86,15 @@ def test_a_key_that_is_destroyed_erases_all_copies(make_engine, receiver, tmp_pa
                     Answer(200, ANSWER.encode()))
     hooks = {org: engine.create_hook(receiver.url(f"/{org}"), f"/api/orgs/{org}/hooks")
              for org in ("acme", "globex")}
+    looks = engine.create_hook(receiver.url("/looks"), "/api/orgs/globex/hooks",
+                               ordered=True, orderKey="text",
+                               pattern={"payload": {"text": [{"prefix": CANARY[:9]}]}})
+    post(engine, "globex", "other")
     events = {org: post(engine, org) for org in hooks}
     engine.wait_deliveries(hooks["acme"], 2)
-    engine.wait_deliveries(hooks["globex"], 1)
+    engine.wait_deliveries(hooks["globex"], 2)
+    engine.wait_deliveries(looks, 1)
+    assert CANARY in history(engine, looks)[0]["payload"]
 
     # Whoever may read gets all of it.
     assert CANARY in history(engine, hooks["acme"])[0]["payload"]

@@ -198,9 +198,22 @@ uint64_t fan_take_made(struct dispatcher *d)
     return n;
 }
 
+// Most events are matched by what is open: no payload is opened for them.
+static struct str open_payload(void *data, const struct event *event)
+{
+    struct dispatcher *d = data;
+    struct event open = *event;
+
+    return event_unseal(d->payload_keys, &open, &d->fan->plain) == OK
+               ? open.payload
+               : STR_EMPTY;
+}
+
 void fan_init(struct dispatcher *d)
 {
     d->fan = xcalloc(1, sizeof(*d->fan));
+    buf_init(&d->fan->plain, 0);
+    event_facts_open_with(&d->fan->facts, open_payload, d);
 }
 
 bool fan_is_open(const struct dispatcher *d)

@@ -23,6 +23,8 @@ struct fan {
     struct arena arena; // holds the event's texts
     struct event event;
     struct event_facts facts;
+    struct buf
+        plain; // the event's payload, if it was sealed and a hook asks for it
     // The hooks whose filters want it; owned. Those from n on are not compared by their
     // patterns yet; deliveries are made when all are compared, of those before i.
     struct wanting *hooks;

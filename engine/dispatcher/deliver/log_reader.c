@@ -142,7 +142,9 @@ static void have_read(struct dispatcher *d, struct position position,
 static void read_batch(struct dispatcher *d)
 {
     struct reading reading = { .d = d };
-    struct event_scan scan = { .after = d->read_to, .max = BATCH_EVENTS };
+    struct event_scan scan = { .after = d->read_to,
+                               .max = BATCH_EVENTS,
+                               .keeps_closed = true };
     struct blamed before;
 
     if (!aside_limit_scan(d, &scan)) {

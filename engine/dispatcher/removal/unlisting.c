@@ -29,7 +29,7 @@ static bool ignore(void *data, const struct event *event)
 // last: mostly it has none, and one seek tells.
 static bool may_have_event(struct dispatcher *d, const struct listed_row *row)
 {
-    struct event_scan scan = { .max = 1 };
+    struct event_scan scan = { .max = 1, .keeps_closed = true };
 
     put_be64(scan.after.bytes, row->events[0].number - 1);
     if (event_view_scan(d->events, &scan, ignore, NULL) != OK)

@@ -320,7 +320,7 @@ static uint64_t first_event_at(struct dispatcher *d, int64_t at_us,
 
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        struct event_scan scan = { .max = 1 };
+        struct event_scan scan = { .max = 1, .keeps_closed = true };
         int64_t found_us = INT64_MAX;
 
         put_be64(scan.after.bytes, middle - 1);
