@@ -387,6 +387,20 @@ enum err key_files_check(int dir_fd, struct keyring *keyring, struct buf *why)
     return ERR_DENIED;
 }
 
+bool key_files_are_there(int dir_fd)
+{
+    struct buf locators, why;
+    bool is_there;
+
+    buf_init(&locators, 0);
+    buf_init(&why, 0);
+    is_there =
+        list_files(dir_fd, &locators, &why) != OK || locators.n_bytes > 0;
+    buf_clear(&why);
+    buf_clear(&locators);
+    return is_there;
+}
+
 static enum err reseal_one(int dir_fd, struct keyring *keyring,
                            const uint8_t *locator, size_t *n_sealed,
                            size_t *n_left, struct buf *why)

@@ -62,6 +62,9 @@ MUST_CHECK enum err key_file_remove(int dir_fd,
 MUST_CHECK enum err key_files_check(int dir_fd, struct keyring *keyring,
                                     struct buf *why);
 
+// Whether there is any; true also if the directory cannot be read.
+bool key_files_are_there(int dir_fd);
+
 // As payload_keys_reseal().
 MUST_CHECK enum err key_files_reseal(int dir_fd, struct keyring *keyring,
                                      size_t *n_sealed, size_t *n_left,

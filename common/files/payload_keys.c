@@ -235,6 +235,12 @@ enum err payload_keys_check(struct payload_keys *k, struct buf *why)
     return key_files_check(k->dir_fd, k->keyring, why);
 }
 
+bool payload_keys_are_there(struct payload_keys *k)
+{
+    return faccessat(k->dir_fd, PAYLOAD_KEYS_NONE, F_OK, 0) == 0 ||
+           key_files_are_there(k->dir_fd);
+}
+
 enum err payload_keys_reseal(struct payload_keys *k, size_t *n_sealed,
                              size_t *n_left, struct buf *why)
 {

@@ -63,6 +63,11 @@ MUST_CHECK enum err payload_keys_destroy(struct payload_keys *k,
 // Files that hold no key are logged, and are no error.
 MUST_CHECK enum err payload_keys_check(struct payload_keys *k, struct buf *why);
 
+// Whether the directory has a key, or the file PAYLOAD_KEYS_NONE, by which an operator says
+// that it has none. True also if it cannot be read.
+#define PAYLOAD_KEYS_NONE "without-keys"
+bool payload_keys_are_there(struct payload_keys *k);
+
 // Seals every file in the directory anew, with the keyring's first key. Only while no
 // engine runs. A file that cannot be opened is kept as it is and counted in `n_left`.
 // ERR_DENIED: a file cannot be written, and `why` has the reason.

@@ -19,6 +19,8 @@
 #include "common/process/sandbox.h"
 #include "queue/queue.h"
 
+#define NEWEST_EVENTS 256 // that tell whether payloads are sealed
+
 // Reads the keys. The first start makes the key; later starts never do, since what is
 // sealed with the old key could not be opened any more.
 static enum err read_keys(const struct config *config, struct keyring **keys,
@@ -67,20 +69,54 @@ static void become_user(const struct config *config)
     sandbox_user(ROLE_SETUP, config);
 }
 
-// Without its keys, what waits would be cancelled: a start with the wrong ones must not.
-static void check_payload_keys(const struct role *role, struct keyring *keys)
+static bool note_sealed(void *data, const struct event *event)
 {
-    struct payload_keys *payload_keys = role_payload_keys(role, keys);
+    *(bool *)data = event_is_sealed(event);
+    return !event_is_sealed(event);
+}
+
+// Whether one of the newest events is sealed.
+static bool has_sealed(const struct queue_config *qc)
+{
+    struct event_scan_back scan = { .before = position_end,
+                                    .max = NEWEST_EVENTS };
+    struct event_view *events;
+    bool is_sealed = false;
+
+    return event_view_open(qc, &events) == OK &&
+           event_view_scan_back(events, &scan, note_sealed, &is_sealed) == OK &&
+           is_sealed;
+}
+
+// Without its key, what waits would be cancelled: a start with the keys of another time,
+// or with the directory of a disk that is not mounted, must not do that.
+static void check_payload_keys(const struct role *role,
+                               const struct queue_config *qc)
+{
+    const char *dir = role_config(role)->payload_keys_dir;
+    struct payload_keys *keys = role_payload_keys(role, qc->keys);
     struct buf why;
+    enum err err = OK;
 
     buf_init(&why, 0);
-    if (payload_keys != NULL && payload_keys_check(payload_keys, &why) != OK) {
+    if (keys != NULL)
+        err = payload_keys_check(keys, &why);
+    if (err == OK && keys != NULL && !payload_keys_are_there(keys) &&
+        has_sealed(qc)) {
+        buf_printf(&why,
+                   "there are encrypted payloads, and no key in %s: is the "
+                   "right directory mounted? If the keys are lost, make a file "
+                   "%s/" PAYLOAD_KEYS_NONE " to go on without them",
+                   dir, dir);
+        err = ERR_NOTFOUND;
+    }
+    if (err != OK) {
         log_warn("payload_keys_dir cannot be used", "reason=%s",
                  log_quote(buf_str(&why)));
         _exit(1);
     }
     buf_clear(&why);
-    payload_keys_free(payload_keys);
+    payload_keys_free(keys);
 }
 
 int setup_role(unsigned index)
@@ -101,10 +137,10 @@ int setup_role(unsigned index)
         _exit(1);
     }
     become_user(config);
-    if (qc.keys != NULL) {
-        check_payload_keys(role, qc.keys);
+    if (qc.keys != NULL)
         err = queue_prepare(&qc, &why);
-    }
+    if (err == OK)
+        check_payload_keys(role, &qc);
     if (err == OK && compact_clean(config->data_dir) != OK) {
         log_warn("what an interrupted compaction left cannot be removed",
                  "data_dir=%s", log_quote(str_of(config->data_dir)));
