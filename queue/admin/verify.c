@@ -401,7 +401,7 @@ static void on_event(struct check *c, unsigned k, MDB_val key, MDB_val val)
             str_of_val(key), str_of_val(val), &e, &id_key) != OK) {
         fault(c, "events: event %" PRIu64 " is damaged",
               key.mv_size == 8 ? get_be64(key.mv_data) : 0);
-    } else if (event_is_sealed(&e)) {
+    } else if (e.is_closed) {
         c->report->n_sealed++;
         c->report->n_locked += event_is_locked(c->config->payload_keys, &e);
     }

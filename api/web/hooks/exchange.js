@@ -85,6 +85,11 @@ export async function sentRequest({ api, attempt, context: { signal } }) {
   }
 }
 
+/** Why there is no body. @param {any} attempt */
+function noBody(attempt) {
+  return t(attempt.payloadLocked ? 'body.locked' : 'body.removed');
+}
+
 /** @param {import('./attempt.js').Shown} shown */
 function requestPanel(shown) {
   const { attempt, context: { signal } } = shown;
@@ -94,7 +99,7 @@ function requestPanel(shown) {
     h('p', { class: 'code long' }, h('strong', null, method), ' ', visible(url)),
     h('h2', { class: 'minor' }, t('form.headers')),
     headerTable(headers.map((one) => [one.name, one.value, one.variable])),
-    body === null ? h('p', { class: 'quiet' }, t('body.removed'))
+    body === null ? h('p', { class: 'quiet' }, noBody(attempt))
       : bodyBlock(t('body.title'), body, `${attempt.id}-request.txt`),
     bodyEncoding === 'base64' && h('p', { class: 'quiet' }, t('body.base64')),
   ] }).element;
@@ -106,7 +111,7 @@ function responsePanel(attempt) {
     attempt.error && h('p', { class: 'code' }, visible(attempt.error.message))];
   return [h('p', { class: 'code' }, h('strong', null, String(attempt.responseCode))),
     h('h2', { class: 'minor' }, t('form.headers')), headerTable(parseHeaders(attempt.responseHeaders)),
-    attempt.responseBody === '' ? h('p', { class: 'quiet' }, t('body.none'))
+    attempt.responseBody === '' ? h('p', { class: 'quiet' }, attempt.payloadLocked ? noBody(attempt) : t('body.none'))
       : bodyBlock(t('body.title'), attempt.responseBody, `${attempt.id}-response.txt`),
     attempt.responseTruncated && h('p', { class: 'quiet' }, t('body.truncated'))];
 }
@@ -118,7 +123,7 @@ function signaturePanel(attempt) {
     standard: headerValue(headers, 'webhook-signature'),
     id: headerValue(headers, 'webhook-id'), timestamp: headerValue(headers, 'webhook-timestamp') };
   if (sent.pulumi === null && sent.standard === null) return h('p', null, t('signature.none'));
-  if (attempt.payload === '') return h('p', null, t('body.removed'));
+  if (attempt.payload === '') return h('p', null, noBody(attempt));
   const result = h('div', { role: 'status' });
   const input = h('input', { type: 'password', autocomplete: 'off', spellcheck: 'false' });
   return h('form', { class: 'stack', onsubmit: async (event) => {

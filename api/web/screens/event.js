@@ -23,7 +23,7 @@ export async function show({ main, place, params, query, signal, setTitle }) {
       h('span', { class: 'quiet' }, placeLabel(at))],
     actions: [copyButton(t('event.copy'), () => event.payload), may('write') && h('a', { class: 'button',
       href: href(at.kind === 'akinon' ? at : place, ['explain'], { event: event.id }) }, t('event.try'))] }),
-  deliveries(event, place), verdicts(event.hooks, place, t('event.hooks')), payload(event.payload));
+  deliveries(event, place), verdicts(event.hooks, place, t('event.hooks')), payload(event));
 }
 
 /** @param {any} event @param {import('../pure/paths.js').Place} place */
@@ -40,10 +40,11 @@ function newestFirst(attempts) {
   return [...attempts].sort((a, b) => b.timestamp - a.timestamp || b.attempt - a.attempt);
 }
 
-/** @param {string} text */
-function payload(text) {
+/** @param {any} event */
+function payload({ payload: text, payloadLocked }) {
   return h('section', { class: 'panel', 'aria-label': t('event.payload') }, h('h2', null, t('event.payload')),
-    text === '' ? h('p', { class: 'quiet' }, t('body.removed')) : textBlock(prettyJson(text) ?? text));
+    text === '' ? h('p', { class: 'quiet' }, t(payloadLocked ? 'body.locked' : 'body.removed'))
+      : textBlock(prettyJson(text) ?? text));
 }
 
 /**
