@@ -21,7 +21,7 @@
 #include "api/dashboard/session.h"
 #include "api/deliveries/handlers.h"
 #include "api/hooks/hook_counts.h"
-#include "api/hooks/hook_disable.h"
+#include "api/hooks/hook_reports.h"
 #include "api/hooks/org_signing.h"
 #include "api/hooks/secret_expiry.h"
 #include "api/routes.h"
@@ -259,7 +259,7 @@ static void on_frame(void *data, struct str frame)
 
     if (!backlog_take(api->backlogs, shard, frame) &&
         !dispatcher_client_on_frame(link, frame))
-        disabling_on_frame(api, frame);
+        hook_reports_on_frame(api, frame);
 }
 
 static void on_link_closed(void *data)

@@ -113,6 +113,8 @@ static const struct opt hook_fields[] = {
       "stacks deployments policies environments change_requests" },
     { "active", "yes|no", "whether the webhook gets events", "yes no" },
     { "paused", "yes|no", "whether deliveries wait, as after pause", "yes no" },
+    { "handshake", "yes|no", "whether nothing is sent before the receiver has allowed it "
+      "(CloudEvents); needs the setting webhook_origin", "yes no" },
     { "secret-file", "FILE", "file with the secret that signs deliveries; - is "
       "standard input", "FILE" },
     { "end-secret-overlap", "yes", "for update: replaced secrets and signing keys "
@@ -149,8 +151,8 @@ static const struct opt hook_list_options[] = {
     { "all", NULL, "for list: the webhooks of all places of the organization, with "
       "their state", NULL },
     { "state", "STATES", "with --all: states, separated by commas: ok, waiting, paused, "
-      "blocked, failing, open, probing, inactive, disabled, unknown",
-      "ok waiting paused blocked failing open probing inactive disabled unknown" },
+      "awaiting, refused, blocked, failing, open, probing, inactive, disabled, unknown",
+      "ok waiting paused awaiting refused blocked failing open probing inactive disabled unknown" },
     { "text", "TEXT", "with --all: text in a name, a place or a URL", NULL },
     { NULL, NULL, NULL, NULL },
 };

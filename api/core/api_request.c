@@ -430,7 +430,9 @@ struct hook_showing request_showing(const struct api_request *rq)
         rq->grant.is_admin || (rq->grant.scopes & 1U << AUTH_WRITE) != 0;
 
     return (struct hook_showing){ .is_masked = !may_see_all,
-                                  .ciphertext_key = rq->api->ciphertext_key };
+                                  .ciphertext_key = rq->api->ciphertext_key,
+                                  .origin =
+                                      str_of(rq->api->config->webhook_origin) };
 }
 
 static void warn_of_health(enum err err)
@@ -454,7 +456,9 @@ void request_put_state(struct api_request *rq, const struct hook *hook,
 
     if (!hook->active)
         return;
-    if (hook->paused && backlog_of_hook(rq->api->backlogs, hook->no, &waits))
+    if ((hook->paused || hook_awaits_handshake(
+                             hook, str_of(rq->api->config->webhook_origin))) &&
+        backlog_of_hook(rq->api->backlogs, hook->no, &waits))
         json_put_u64(w, "waiting", waits.n_rows);
     warn_of_health(
         shard_view_health(shard_of(rq, hook->no), hook->no, put_failing, w));

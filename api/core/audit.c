@@ -296,7 +296,7 @@ static void add_all(struct changes *ch)
         "secretHeaders", "ordered",     "orderKey",     "retrySchedule",
         "timeout",       "maxInFlight", "rateLimit",    "disabled",
         "headerCase",    "pattern",     "traceContext", "signingKey",
-        "publicKey",
+        "publicKey",     "handshake",
     };
 
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)

@@ -41,12 +41,17 @@ void on_demand_respond(struct api_request *rq, uint64_t hook_id,
         http_fail(rq->http, 503, STR("Retry-After: 1\r\n"),
                   "this cannot be sent right now; try again");
         return;
+    case ERR_DENIED:
+        http_fail(rq->http, 409, STR_EMPTY,
+                  "this webhook awaits its receiver's permission, and nothing "
+                  "is sent before that; handshakeState of the webhook says "
+                  "what the receiver answered");
+        return;
     case ERR_EXISTS:
     case ERR_CONFLICT:
     case ERR_INVALID:
     case ERR_TOOBIG:
     case ERR_FULL:
-    case ERR_DENIED:
     case ERR_CORRUPT:
     case ERR_LOST:
     case ERR_CRASHED:

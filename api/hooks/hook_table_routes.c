@@ -36,8 +36,8 @@
 
 // As status.c of the dispatcher names them; STATUS_UNKNOWN is ours.
 static const char *const state_names[] = {
-    "ok",   "waiting", "paused",   "blocked",  "failing",
-    "open", "probing", "inactive", "disabled", STATUS_UNKNOWN,
+    "ok",      "waiting",  "paused",   "blocked",  "failing", "open",
+    "probing", "inactive", "disabled", "awaiting", "refused", STATUS_UNKNOWN,
 };
 #define N_STATES (sizeof(state_names) / sizeof(state_names[0]))
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "api/json/handshake_json.h"
 #include "api/json/pattern_json.h"
 #include "api/json/signing_json.h"
 #include "common/base/clock.h"
@@ -424,6 +425,8 @@ enum err policy_merge(const struct validation *validation,
         err = pattern_merge(validation, body, hook);
     if (err == OK)
         err = signing_merge(validation, body, hook);
+    if (err == OK)
+        err = handshake_merge(validation, body, hook);
     return err;
 }
 
@@ -491,6 +494,7 @@ void policy_print(const struct hook_showing *to, const struct hook *hook,
         json_put_bool(w, "hasClientCertificate", true);
     pattern_print(hook, w);
     signing_print(to, hook, w);
+    handshake_print(to, hook, w);
     if (hook->disabled != HOOK_NOT_DISABLED)
         print_disabled(hook, w);
 }

@@ -3,7 +3,7 @@
 //
 // Both APIs accept these members besides their own, all optional: retrySchedule,
 // timeout, maxInFlight, rateLimit, ordered, orderKey, headerCase, traceContext, paused,
-// clientCertificate, clientKey, pattern (pattern_json.h). An absent member changes nothing;
+// clientCertificate, clientKey, pattern (pattern_json.h), handshake (handshake_json.h). An absent member changes nothing;
 // null means that the settings apply.
 // Pure.
 

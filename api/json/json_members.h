@@ -30,6 +30,7 @@ struct validation {
 struct hook_showing {
     bool is_masked; // the client may not see values of secret headers
     const uint8_t *ciphertext_key; // of HOOK_KEY_BYTES, for secretCiphertext
+    struct str origin;             // the setting webhook_origin
     bool has_keys; // signing keys are shown as whsk_: for export only
 };
 

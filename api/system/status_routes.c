@@ -42,7 +42,8 @@ static bool note_due(void *data, const struct hook *hook)
     struct oldest *o = data;
     int64_t at_ms = o->row.due_at_ms;
 
-    if (!hook->active || hook->paused)
+    if (!hook->active || hook->paused ||
+        hook_awaits_handshake(hook, str_of(o->api->config->webhook_origin)))
         return false; // it is not meant to be sent
     if (at_ms == 0 && event_view_get(o->api->events, o->row.position,
                                      take_accepted, &at_ms) != OK)

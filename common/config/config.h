@@ -82,6 +82,7 @@ struct config {
     uint64_t retention_bytes;
     uint64_t replay_rate;
     char *slack_url_prefixes; // comma-separated
+    char *webhook_origin;     // a DNS name, or empty
     char *deployments_url;
     char *deployments_token_file;
     char *ca_file;

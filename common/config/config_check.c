@@ -101,6 +101,15 @@ static void check_hosts(const struct config *c, struct buf *faults)
     }
 }
 
+static void check_origin(const char *name, struct buf *faults)
+{
+    if (name[0] != '\0' &&
+        (name[0] == '*' || strlen(name) > 253 || !is_host_name(str_of(name)))) {
+        buf_puts(faults, "webhook_origin: must be a DNS name, like "
+                         "posthorn.example.com\n");
+    }
+}
+
 static void check_tls(const char *prefix, const struct tls_files *files,
                       struct buf *faults)
 {
@@ -205,6 +214,7 @@ void config_check(const struct config *c, struct buf *faults)
         buf_puts(faults, "sender_user: must be a user other than root\n");
     check_prefixes(c->slack_url_prefixes, faults);
     check_hosts(c, faults);
+    check_origin(c->webhook_origin, faults);
     check_proxies(&c->trusted_proxies, faults);
     if (strcmp(c->user, "root") == 0 || strcmp(c->user, "0") == 0)
         buf_puts(faults, "user: must be a user other than root\n");

@@ -132,6 +132,10 @@ static const struct setting rows[] = {
     { "replay_rate", TYPE_COUNT, AT(replay_rate), "1000", 1, 1000000, true,
       "Attempts per second of each dispatcher for all replays together that "
       "name no rate of their own." },
+    { "webhook_origin", TYPE_TEXT, AT(webhook_origin), "", 0, 0, true,
+      "DNS name by which receivers know this engine, such as "
+      "posthorn.example.com: webhooks with handshake ask for permission under "
+      "it (WebHook-Request-Origin); empty: no webhook may have it." },
     { "slack_url_prefixes", TYPE_TEXT, AT(slack_url_prefixes),
       "https://hooks.slack.com/", 0, 0, true,
       "URL prefixes that hooks of format slack may point to, separated by "

@@ -23,6 +23,19 @@ static const struct member disable_members[] = {
     MEMBER(struct disable, reason),
 };
 
+#define REPORT(name) MEMBER(struct handshake_report, name)
+
+static const struct member handshake_members[] = {
+    REPORT(hook_id),
+    REPORT(revision),
+    REPORT(url_sha256),
+    REPORT(origin),
+    REPORT(reason),
+    MEMBER_MAX(struct handshake_report, answer, HANDSHAKE_FAILED),
+    REPORT(rate_per_minute),
+    REPORT(at_ms),
+};
+
 void engine_event_pack(struct buf *frame, const struct engine_event *event)
 {
     frame_pack(frame, FRAME_ENGINE_EVENT, MEMBERS(event_members), event);
@@ -54,4 +67,15 @@ void disable_pack(struct buf *frame, const struct disable *disable)
 enum err disable_unpack(struct str frame, struct disable *out)
 {
     return frame_unpack(frame, FRAME_DISABLE, MEMBERS(disable_members), out);
+}
+
+void handshake_pack(struct buf *frame, const struct handshake_report *report)
+{
+    frame_pack(frame, FRAME_HANDSHAKE, MEMBERS(handshake_members), report);
+}
+
+enum err handshake_unpack(struct str frame, struct handshake_report *out)
+{
+    return frame_unpack(frame, FRAME_HANDSHAKE, MEMBERS(handshake_members),
+                        out);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // engine_event.h — what dispatchers report about the engine itself: events for
-// ingest to append, and hooks for the api process to switch off.
+// ingest to append, hooks for the api process to switch off, and answers of receivers.
 
 #ifndef COMMON_MESSAGES_ENGINE_EVENT_H
 #define COMMON_MESSAGES_ENGINE_EVENT_H
@@ -11,6 +11,7 @@
 #include "common/base/err.h"
 #include "common/base/str.h"
 #include "common/encoding/id.h"
+#include "common/model/hook.h"
 
 // An event of the engine's own. Ingest replies with a struct engine_event_reply.
 struct engine_event {
@@ -32,7 +33,19 @@ struct disable {
     unsigned reason; // as in enum hook_disabled
 };
 
+// What a hook's receiver answered to the handshake, for the hook's record.
+struct handshake_report {
+    uint64_t hook_id;
+    uint64_t revision; // as the dispatcher knows it
+    // As in struct hook_handshake:
+    struct str url_sha256, origin, reason;
+    enum handshake_answer answer;
+    uint32_t rate_per_minute;
+    int64_t at_ms;
+};
+
 // Append a frame's content.
+void handshake_pack(struct buf *frame, const struct handshake_report *report);
 void engine_event_pack(struct buf *frame, const struct engine_event *event);
 void engine_event_reply_pack(struct buf *frame,
                              const struct engine_event_reply *reply);
@@ -44,6 +57,8 @@ MUST_CHECK enum err engine_event_unpack(struct str frame,
                                         struct engine_event *out);
 MUST_CHECK enum err engine_event_reply_unpack(struct str frame,
                                               struct engine_event_reply *out);
+MUST_CHECK enum err handshake_unpack(struct str frame,
+                                     struct handshake_report *out);
 MUST_CHECK enum err disable_unpack(struct str frame, struct disable *out);
 
 #endif

@@ -83,6 +83,7 @@ struct reply {
     // retention removed the payload. ERR_AGAIN: no sender is available, the engine
     // stops, or the delivery is just being settled. ERR_BUSY: too many at once;
     // `text` may say which limit is reached. ERR_FULL: no room to store the result.
+    // ERR_DENIED: the hook awaits its receiver's permission (handshake).
     // ERR_CRASHED: the dispatcher died three times with this query.
     enum err err;
     uint8_t position[8]; // of the event, as in struct position

@@ -71,6 +71,25 @@ const char *hook_signing_name(enum hook_signing signing)
     return "none";
 }
 
+bool hook_handshake_is_current(const struct hook *h, struct str origin)
+{
+    uint8_t sha256[SHA256_BYTES];
+
+    if (h->handshake.answer == HANDSHAKE_NONE ||
+        !str_eq(h->handshake.origin, origin))
+        return false;
+    crypto_sha256(h->url, sha256);
+    return str_eq(h->handshake.url_sha256,
+                  (struct str){ (const char *)sha256, sizeof(sha256) });
+}
+
+bool hook_awaits_handshake(const struct hook *h, struct str origin)
+{
+    return h->handshake.is_wanted &&
+           (h->handshake.answer != HANDSHAKE_ALLOWED ||
+            !hook_handshake_is_current(h, origin));
+}
+
 size_t hook_count_old(const struct hook *h, bool are_keys, int64_t *until_ms)
 {
     size_t n = 0;
@@ -118,19 +137,29 @@ static struct str *copy_list(const struct str *list, size_t n,
     return copy;
 }
 
-#define HOOK_TEXTS 14
+#define HOOK_TEXTS 17
 
 // All but the lists.
 static void texts_of(struct hook *h, struct str *texts[HOOK_TEXTS])
 {
     struct str *all[HOOK_TEXTS] = {
-        &h->scope.org,        &h->scope.project,
-        &h->scope.target,     &h->name,
-        &h->display_name,     &h->url,
-        &h->secret,           &h->client_cert,
-        &h->client_key,       &h->policy.retry_schedule,
-        &h->policy.order_key, &h->filter_order,
-        &h->pattern,          &h->sign_key,
+        &h->handshake.origin,
+        &h->handshake.url_sha256,
+        &h->handshake.reason,
+        &h->scope.org,
+        &h->scope.project,
+        &h->scope.target,
+        &h->name,
+        &h->display_name,
+        &h->url,
+        &h->secret,
+        &h->client_cert,
+        &h->client_key,
+        &h->policy.retry_schedule,
+        &h->policy.order_key,
+        &h->filter_order,
+        &h->pattern,
+        &h->sign_key,
     };
 
     memcpy(texts, all, sizeof(all));

@@ -96,6 +96,27 @@ struct old_secret {
     enum old_secret_kind kind;
 };
 
+// What a receiver answered when it was asked for permission. Values are on disk.
+enum handshake_answer {
+    HANDSHAKE_NONE = 0,
+    HANDSHAKE_ALLOWED = 1,
+    HANDSHAKE_REFUSED = 2, // it answered, but not so
+    HANDSHAKE_FAILED = 3   // no answer came
+};
+
+// The handshake of CloudEvents' "HTTP 1.1 Web Hooks for Event Delivery": nothing is
+// delivered before the receiver has allowed it. The answer is the last one; it counts for
+// the URL and the origin that were asked about.
+struct hook_handshake {
+    bool is_wanted;
+    enum handshake_answer answer;
+    uint32_t rate_per_minute; // that the receiver allows; 0: no limit
+    struct str url_sha256;    // SHA-256 of the URL; empty: nobody was asked
+    struct str origin;        // whose requests it is about
+    struct str reason;        // why not; empty if it is allowed
+    int64_t at_ms;            // UTC epoch
+};
+
 struct hook {
     uint64_t no;       // set by the queue at creation; never reused
     uint64_t org_id;   // its organization, org_number(); set by the queue
@@ -135,6 +156,9 @@ struct hook {
     struct str client_key;  // PEM, of client_cert
     enum hook_disabled disabled; // why the engine made it inactive
     bool is_damaged; // set by hook_watch(): its record cannot be read
+    struct hook_handshake handshake;
+    bool awaits_handshake; // not stored: set by its dispatcher, as
+                           // hook_awaits_handshake() has it
     bool
         lower_headers; // over HTTP/1.1, too, names of headers are in lower case
     bool trace_context; // requests have traceparent and tracestate
@@ -151,6 +175,13 @@ void hook_free(struct hook *h); // wipes the secrets; NULL is fine
 // How many of its replaced secrets, or of its replaced signing keys, the hook has; until
 // when (UTC epoch) the last of them signs, 0 if there is none.
 size_t hook_count_old(const struct hook *h, bool are_keys, int64_t *until_ms);
+
+// Whether the last answer is about the hook's present URL and this origin.
+bool hook_handshake_is_current(const struct hook *h, struct str origin);
+
+// Whether nothing may be delivered yet: the hook wants the handshake, and its receiver has
+// not allowed requests of this origin to its present URL.
+bool hook_awaits_handshake(const struct hook *h, struct str origin);
 
 // "none", "own" or "organization"; a static string.
 const char *hook_signing_name(enum hook_signing signing);

@@ -208,7 +208,8 @@ enum metrics_form {
       "posthorn_hooks{state=\"active\"}",                                      \
       "Webhooks, each in one state: active (none of the others), failing (an " \
       "alarm was raised), breaker_open (failing, and nothing is sent for a "   \
-      "while), paused, inactive (switched off by somebody), disabled "         \
+      "while), paused (by somebody, or its receiver has not allowed "          \
+      "requests yet), inactive (switched off by somebody), disabled "          \
       "(switched off by the engine), set_aside (damaged, or a role died with " \
       "it).")                                                                  \
     X(HOOKS_FAILING, METRICS_DISPATCHER, FORM_PLAIN,                           \

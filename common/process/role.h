@@ -39,7 +39,8 @@ enum frame_type {
     FRAME_ORG_BACKLOG = 9,
     FRAME_HOOK_BACKLOG = 10, // dispatcher to api: what waits for a paused hook
     FRAME_FORGET = 11,       // api to dispatcher: nobody waits for this reply
-    FRAME_SPAN = 12          // ingest and dispatcher to exporter
+    FRAME_SPAN = 12,         // ingest and dispatcher to exporter
+    FRAME_HANDSHAKE = 13     // dispatcher to api: what a receiver answered
 };
 
 // The largest frames, by what they carry. A row of the table in role.c says which

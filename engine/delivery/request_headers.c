@@ -16,7 +16,9 @@
 #include "engine/delivery/signature.h"
 #include "engine/delivery/signers.h"
 
-#define FIXED_HEADERS_MAX 10 // headers that are put before the custom ones
+#define FIXED_HEADERS_MAX 11 // headers that are put before the custom ones
+
+#define ORIGIN_HEADER "WebHook-Request-Origin"
 
 static void put_header(struct buf *out, const char *name, struct str value)
 {
@@ -157,7 +159,9 @@ static void put_custom(const struct hook *hook, struct buf *out)
 
     for (size_t i = 0; i + 1 < hook->n_headers && n_put < HEADERS_MAX; i += 2) {
         if (header_check(hook->headers[i], hook->headers[i + 1], NULL) != OK ||
-            (hook->trace_context && header_is_trace(hook->headers[i])))
+            (hook->trace_context && header_is_trace(hook->headers[i])) ||
+            (hook->handshake.is_wanted &&
+             str_eq_any_case(hook->headers[i], STR(ORIGIN_HEADER))))
             continue;
         buf_put_str(out, hook->headers[i]);
         buf_puts(out, ": ");
@@ -199,9 +203,11 @@ void request_headers(const struct hook *hook, const struct event *event,
         put_signatures(hook, str_of(id), body, of, out);
     if (hook->trace_context)
         put_trace(hook, event, of, out);
+    if (hook->handshake.is_wanted)
+        put_header(out, ORIGIN_HEADER, of.origin);
     if (hook->n_headers > 0)
         put_custom(hook, out);
-    if (hook->n_headers > 0 || hook->trace_context)
+    if (hook->n_headers > 0 || hook->trace_context || hook->handshake.is_wanted)
         sort(out, start);
     if (hook->lower_headers)
         lower_names(out, start);

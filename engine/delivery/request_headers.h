@@ -20,6 +20,7 @@ struct request_of {
     unsigned sample_percent; // as trace_of_event() has it
     bool has_span;           // the attempt has one, if its trace is sampled
     struct signers *signers; // sign as v1a; NULL: nothing is signed so
+    struct str origin;       // for hooks with handshake: WebHook-Request-Origin
 };
 
 // Appends the request headers that are recorded in the history, sorted by

@@ -30,6 +30,7 @@
 #include "engine/dispatcher/deliver/crash.h"
 #include "engine/dispatcher/deliver/dispatch.h"
 #include "engine/dispatcher/deliver/fan.h"
+#include "engine/dispatcher/deliver/handshakes.h"
 #include "engine/dispatcher/deliver/hook_cache.h"
 #include "engine/dispatcher/deliver/log_reader.h"
 #include "engine/dispatcher/deliver/outcome.h"
@@ -81,7 +82,8 @@ static void on_outcome(void *data, struct str frame)
     struct outcome outcome;
 
     if (outcome_unpack(frame, &outcome) != OK ||
-        !outcome_apply(d, link->index, &outcome)) {
+        (!handshakes_apply(d, link->index, &outcome) &&
+         !outcome_apply(d, link->index, &outcome))) {
         log_warn("a sender sent an invalid message; its link is closed",
                  "sender=%u bytes=%zu", link->index, frame.n_bytes);
         channel_refuse(d->senders[link->index]);
@@ -111,6 +113,7 @@ static void lose_sender(struct sender_link *link)
 
     d->senders[link->index] = NULL;
     link->awaits_end = true;
+    handshakes_lose_sender(d, link->index);
     core_note(d, &event);
     log_warn("a sender has ended; its attempts in flight will be made again",
              "sender=%u in_flight=%u", link->index,
@@ -322,6 +325,7 @@ static void on_second(void *data)
     }
     queue_trim_memory();
     health_on_second(d);
+    handshakes_on_second(d);
     discard_on_second(d);
     attempt_stats_on_second(d);
     listing_on_second(d);
@@ -415,6 +419,7 @@ int dispatcher_role(unsigned index)
             (struct sender_link){ .dispatcher = d, .index = i };
     }
     hook_cache_init(d);
+    handshakes_init(d);
     census_init(d);
     spans_init(d);
     engine_events_init(d);

@@ -76,6 +76,13 @@ static const struct member hook_tail[] = {
     MEMBER_SINCE(struct hook, pattern, 8),
     MEMBER_SINCE(struct hook, trace_context, 9),
     MEMBER_WITH(struct hook, signing, 10, SIGNING_ORGANIZATION),
+    MEMBER_SINCE(struct hook, handshake.is_wanted, 10),
+    MEMBER_WITH(struct hook, handshake.answer, 10, HANDSHAKE_FAILED),
+    MEMBER_SINCE(struct hook, handshake.rate_per_minute, 10),
+    MEMBER_SINCE(struct hook, handshake.url_sha256, 10),
+    MEMBER_SINCE(struct hook, handshake.origin, 10),
+    MEMBER_SINCE(struct hook, handshake.reason, 10),
+    MEMBER_SINCE(struct hook, handshake.at_ms, 10),
 };
 
 // The names of the headers are in the record unsealed.
@@ -275,6 +282,7 @@ enum err hook_decode(uint32_t place, struct str bytes, struct keyring *keys,
     if (err != OK)
         return err;
     out->is_damaged = false;
+    out->awaits_handshake = false;
     members_unpack(&u, MEMBERS(hook_head), version, out);
     out->kinds = room->strings;
     out->n_kinds = unpack_list(&u, out->kinds);

@@ -22,6 +22,7 @@ union frame {
     struct engine_event engine_event;
     struct engine_event_reply engine_event_reply;
     struct disable disable;
+    struct handshake_report handshake;
 };
 
 // Reads it, or packs what was read, or a good one.
@@ -42,6 +43,7 @@ FRAME(reply)
 FRAME(engine_event)
 FRAME(engine_event_reply)
 FRAME(disable)
+FRAME(handshake)
 
 static const struct {
     uint8_t type;
@@ -93,6 +95,14 @@ static const struct {
       read_disable,
       put_disable,
       { .disable = { .hook_id = 3, .revision = 4, .reason = 1 } } },
+    { FRAME_HANDSHAKE,
+      read_handshake,
+      put_handshake,
+      { .handshake = { .hook_id = 3,
+                       .revision = 4,
+                       .origin = { "a.b", 3 },
+                       .answer = HANDSHAKE_REFUSED,
+                       .reason = { "no", 2 } } } },
 };
 
 #define N_FRAMES (sizeof(frames) / sizeof(frames[0]))

@@ -42,6 +42,7 @@ static void change_hook(struct world *w, struct sim_hook *h, bool is_calm)
         .url = { urls[url], strlen(urls[url]) },
         .active = is_calm || !one_in(w, 6),
         .paused = !is_calm && one_in(w, 5),
+        .awaits_handshake = !is_calm && one_in(w, 8),
         .policy.ordered = one_in(w, 6) ? !was_ordered : was_ordered,
     };
     if (!record->policy.ordered) {

@@ -235,6 +235,15 @@ static void put_hook(struct buf *out)
                             .secret_at_ms = 1790000000001,
                             .pattern = STR("{}"),
                             .trace_context = true,
+                            .handshake = { .is_wanted = true,
+                                           .answer = HANDSHAKE_ALLOWED,
+                                           .rate_per_minute = 100000,
+                                           .url_sha256 =
+                                               STR("0123456789abcdef"
+                                                   "0123456789abcdef"),
+                                           .origin = STR("a.example"),
+                                           .reason = STR("because"),
+                                           .at_ms = 1790000000003 },
                             .signing = SIGNING_ORGANIZATION,
                             .disabled_at_ms = 1,
                             .created_at_ms = 2,

@@ -61,6 +61,7 @@ static const struct field {
     { "order-key", "orderKey", "orderKey", FIELD_TEXT },
     { "header-case", "headerCase", "headerCase", FIELD_TEXT },
     { "trace-context", "traceContext", "traceContext", FIELD_BOOL },
+    { "handshake", "handshake", "handshake", FIELD_BOOL },
     { "pattern", "pattern", "pattern", FIELD_JSON },
     { "client-certificate", "clientCertificate", "clientCertificate",
       FIELD_FILE },
@@ -301,6 +302,8 @@ static void put_state(struct table *t, const struct json_value *hook)
     bool is_active = json_bool(json_get(hook, "active"));
     struct str reason =
         json_str(json_get(json_get(hook, "disabled"), "reason"));
+    struct str permission =
+        json_str(json_get(json_get(hook, "handshakeState"), "state"));
     int64_t waiting = 0;
 
     if (!is_active && reason.n_bytes > 0) {
@@ -311,6 +314,12 @@ static void put_state(struct table *t, const struct json_value *hook)
         table_put(t, STR("inactive"), DIM);
     } else if (json_bool(json_get(hook, "paused"))) {
         table_put(t, STR("paused"), YELLOW);
+    } else if (str_is(permission, "awaiting") ||
+               str_is(permission, "refused")) {
+        table_put(t,
+                  str_is(permission, "refused") ? STR("refused")
+                                                : STR("awaiting handshake"),
+                  YELLOW);
     } else if (json_get(hook, "failing") != NULL) {
         table_put(t, STR("failing"), RED);
     } else {

@@ -103,9 +103,9 @@ static bool note_made(struct importing *im, const struct line *l,
 static char *before_of(const struct buf *before)
 {
     static const char *const members[] = {
-        "retrySchedule", "timeout",  "maxInFlight",  "rateLimit",
-        "ordered",       "orderKey", "paused",       "secretHeaders",
-        "headerCase",    "pattern",  "traceContext", "signingKey",
+        "retrySchedule", "timeout",    "maxInFlight",   "rateLimit",  "ordered",
+        "orderKey",      "paused",     "secretHeaders", "headerCase", "pattern",
+        "traceContext",  "signingKey", "handshake",
     };
     struct json *json = NULL;
     struct buf out;

@@ -128,6 +128,10 @@ function why(hook, status) {
   const { disabled } = hook.raw;
   if (disabled) return [named('disabled', disabled.reason), ' ', time(Date.parse(disabled.at))];
   const out = [status.failing ? sentence(status.failing.reason) : whyState(status)];
+  const { reason, at } = hook.raw.handshakeState ?? {};
+  if (reason && ['awaiting', 'refused'].includes(status.state)) {
+    out.push(' ', sentence(reason), ' ', time(Date.parse(at)));
+  }
   if (status.blockedBy) {
     const address = href(hook.place, ['hooks', hook.id], { id: status.blockedBy });
     return [...out, ' ', t('status.blocked-by'), ' ', h('a', { href: address }, shortId(status.blockedBy))];

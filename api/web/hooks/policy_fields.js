@@ -12,7 +12,7 @@ import { isSecretHeader } from '../pure/hook.js';
 export function policySection(state) {
   const { form, before, errors } = state;
   const keys = ['retrySchedule', 'timeout', 'maxInFlight', 'rateLimit', 'orderKey', 'headers', 'secretHeaders',
-    'clientCertificate', 'headerCase', 'traceContext', 'signingKey'];
+    'clientCertificate', 'headerCase', 'traceContext', 'handshake', 'signingKey'];
   const isOpen = keys.some((key) => errors.has(key)) || (before !== null
     && keys.some((key) => before.raw[key] !== undefined && key !== 'headers'));
   return h('details', { class: 'fieldset', open: isOpen }, h('summary', null, t('form.policy')),
@@ -32,6 +32,10 @@ export function policySection(state) {
         checked: form.traceContext === true,
         onchange: (e) => { form.traceContext = e.target.checked || undefined; } }), t('form.trace-context')),
       h('p', { class: 'field-error' }, errors.get('traceContext') ?? ''),
+      h('label', { class: 'check wide' }, h('input', { type: 'checkbox', name: 'handshake',
+        checked: form.handshake === true,
+        onchange: (e) => { form.handshake = e.target.checked || undefined; } }), t('form.handshake')),
+      h('p', { class: 'field-error' }, errors.get('handshake') ?? ''),
       signingField(state),
       headerFields(state),
       certificateFields(state),

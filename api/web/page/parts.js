@@ -11,9 +11,11 @@ import { visible } from '../pure/format.js';
 
 const STATE_ICONS = { delivered: 'delivered', ok: 'delivered', done: 'delivered', dead: 'dead', failing: 'dead',
   retrying: 'retrying', running: 'retrying', probing: 'retrying', cancelled: 'cancelled', inactive: 'off',
-  disabled: 'off', paused: 'paused', blocked: 'blocked', open: 'blocked', waiting: 'waiting' };
+  disabled: 'off', paused: 'paused', blocked: 'blocked', open: 'blocked', waiting: 'waiting',
+  awaiting: 'waiting', refused: 'dead' };
 const STATE_COLOURS = { delivered: 'good', ok: 'good', done: 'good', dead: 'bad', failing: 'bad', disabled: 'bad',
-  retrying: 'warn', open: 'warn', probing: 'warn', blocked: 'warn', waiting: 'warn', running: 'info' };
+  retrying: 'warn', open: 'warn', probing: 'warn', blocked: 'warn', waiting: 'warn', running: 'info',
+  awaiting: 'warn', refused: 'bad' };
 
 /**
  * The head of a screen. The heading gets the focus when a reader comes here.

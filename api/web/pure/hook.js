@@ -12,7 +12,7 @@ export const FORMATS = ['raw', 'slack', 'ms_teams', 'pulumi_deployments', 'cloud
 
 /** Members that a form changes one by one, the same in both dialects. */
 export const POLICY = ['retrySchedule', 'timeout', 'maxInFlight', 'rateLimit', 'ordered', 'orderKey', 'headerCase',
-  'traceContext', 'paused', 'headers', 'secretHeaders', 'pattern', 'signingKey'];
+  'traceContext', 'handshake', 'paused', 'headers', 'secretHeaders', 'pattern', 'signingKey'];
 
 /**
  * @param {any} raw of either dialect @param {Place} place of the list it came from
@@ -34,13 +34,14 @@ export function fromApi(raw, place) {
   };
 }
 
-/** @param {any} raw @returns {string} ok, failing, paused, disabled, inactive, or what its status says */
+/** @param {any} raw @returns {string} ok, failing, paused, awaiting, disabled, inactive, or what its status says */
 export function stateOf(raw) {
   if (raw.disabled) return 'disabled';
   if (!raw.active) return 'inactive';
   const state = raw.status?.state ?? raw.state;
   if (typeof state === 'string') return state;
   if (raw.paused) return 'paused';
+  if (raw.handshakeState && raw.handshakeState.state !== 'allowed') return raw.handshakeState.state;
   return raw.failing ? 'failing' : 'ok';
 }
 

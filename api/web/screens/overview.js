@@ -14,7 +14,7 @@ import { charts, loadSeries, windowChoice, windowOf } from '../shared/stats.js';
 
 const REFRESH_MS = 10_000;
 const CHARTS_MS = 60_000;
-const WORRYING = 'failing,disabled,blocked,open,probing,waiting,paused,unknown';
+const WORRYING = 'failing,disabled,blocked,open,probing,waiting,paused,awaiting,refused,unknown';
 
 /** @param {import('../app.js').Context} context */
 export function show({ main, place, query, signal, setTitle }) {

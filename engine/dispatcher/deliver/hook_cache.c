@@ -30,6 +30,7 @@
 #include "engine/delivery/throttle.h"
 #include "engine/dispatcher/deliver/aside.h"
 #include "engine/dispatcher/deliver/due_rows.h"
+#include "engine/dispatcher/deliver/handshakes.h"
 #include "engine/dispatcher/loop/core.h"
 #include "engine/dispatcher/loop/dispatcher.h"
 #include "engine/dispatcher/loop/turn.h"
@@ -58,13 +59,27 @@ uint64_t hook_cache_seen(const struct dispatcher *d)
     return d->hook_cache->seen;
 }
 
+// What a receiver has allowed holds in any minute: what may go at once, a tenth of a
+// second's worth, is taken off the rate.
+static void allow(uint32_t per_minute, struct throttle_limits *limits)
+{
+    uint32_t burst = per_minute < 1200 ? 1 : per_minute / 600;
+    uint32_t rate = per_minute + 1 - burst;
+
+    if (limits->rate_per_minute == 0 || rate < limits->rate_per_minute) {
+        limits->rate_per_minute = rate;
+        if (limits->rate_burst == 0 || burst < limits->rate_burst)
+            limits->rate_burst = burst;
+    }
+}
+
 static struct throttle_limits limits_of(const struct dispatcher *d,
                                         const struct hook *hook)
 {
     const struct config *c = d->config;
     const struct hook_policy *p = &hook->policy;
 
-    return (struct throttle_limits){
+    struct throttle_limits limits = {
         .max_inflight = p->max_inflight > 0
                             ? p->max_inflight
                             : (uint32_t)c->max_inflight_per_hook,
@@ -74,6 +89,11 @@ static struct throttle_limits limits_of(const struct dispatcher *d,
         .breaker_wait_us = c->breaker_wait_ms * 1000,
         .breaker_wait_max_us = c->breaker_wait_max_ms * 1000,
     };
+
+    if (hook->handshake.is_wanted && hook->handshake.rate_per_minute > 0 &&
+        hook_handshake_is_current(hook, str_of(c->webhook_origin)))
+        allow(hook->handshake.rate_per_minute, &limits);
+    return limits;
 }
 
 // The api process has validated the hook's schedule.
@@ -87,23 +107,6 @@ static void take_schedule(struct hook_state *f)
         config_read_schedule(text, INT64_MAX, waits_ms, &n) != OK)
         n = 0;
     hook_set_retry_waits(f, waits_ms, n);
-}
-
-void hook_cache_reload(struct dispatcher *d)
-{
-    core_reload(d);
-    for (struct hook_state *f = hook_next(&d->schedule, NULL); f != NULL;
-         f = hook_next(&d->schedule, f)) {
-        struct throttle_limits limits;
-        const struct schedule_event event = { .kind = SCHEDULE_HOOK_LIMITS,
-                                              .hook = f,
-                                              .limits = &limits };
-
-        if (hook_record(f) == NULL)
-            continue;
-        limits = limits_of(d, hook_record(f));
-        core_note(d, &event);
-    }
 }
 
 // Gives the scheduling core the hook's new record, or NULL: it is deleted.
@@ -135,6 +138,7 @@ static void forget_hook(struct dispatcher *d, uint64_t no)
     health_forget(d, f);
     hook_set_retry_waits(f, NULL, 0);
     change(d, f, NULL);
+    handshakes_on_hook(d, f);
     hook_forget_if_done(f);
 }
 
@@ -155,8 +159,11 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
     bool was_active = hook_is_active(f);
     bool was_paused = hook_is_paused(f);
     bool is_known = hook_record(f) != NULL;
+    struct hook *record = hook_copy(hook);
 
-    change(d, f, hook_copy(hook));
+    record->awaits_handshake =
+        hook_awaits_handshake(hook, str_of(d->config->webhook_origin));
+    change(d, f, record);
     backlog_join(d, f);
     take_schedule(f);
     if (operator_is_org(hook->scope.org) && !hook->is_operator) {
@@ -170,12 +177,46 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
                  "%s", hook_log(hook));
     }
     // The end of a pause is treated like being switched on: failures count anew.
-    health_on_hook(d, f,
-                   !is_known || (was_active && (!was_paused || hook->paused)));
+    health_on_hook(
+        d, f, !is_known || (was_active && (!was_paused || hook_is_paused(f))));
     // What waits for a paused hook goes into the index, so that it takes no memory,
     // however much there is. So does what came back from a sender that died.
     if (hook_is_paused(f))
         due_rows_spill(d, f);
+    handshakes_on_hook(d, f);
+}
+
+// Permissions are for one origin: after a change of it, hooks begin or cease to wait.
+static void reload_origin(struct dispatcher *d)
+{
+    for (struct hook_state *f = hook_next(&d->schedule, NULL); f != NULL;
+         f = hook_next(&d->schedule, f)) {
+        struct hook *copy;
+
+        if (hook_record(f) == NULL || !hook_record(f)->handshake.is_wanted)
+            continue;
+        copy = hook_copy(hook_record(f)); // which take_hook() frees
+        take_hook(d, copy);
+        hook_free(copy);
+    }
+}
+
+void hook_cache_reload(struct dispatcher *d)
+{
+    core_reload(d);
+    for (struct hook_state *f = hook_next(&d->schedule, NULL); f != NULL;
+         f = hook_next(&d->schedule, f)) {
+        struct throttle_limits limits;
+        const struct schedule_event event = { .kind = SCHEDULE_HOOK_LIMITS,
+                                              .hook = f,
+                                              .limits = &limits };
+
+        if (hook_record(f) == NULL)
+            continue;
+        limits = limits_of(d, hook_record(f));
+        core_note(d, &event);
+    }
+    reload_origin(d);
 }
 
 static bool on_hook(void *data, const struct hook *hook)

@@ -124,7 +124,8 @@ static struct unsent request_event(struct dispatcher *d, struct in_flight *a,
                              .n = (int64_t)delivery_noted(dv)->n_attempts + 1,
                              .sample_percent = (unsigned)d->config->otlp_sample,
                              .has_span = spans_has_one(d, dv),
-                             .signers = d->signers },
+                             .signers = d->signers,
+                             .origin = str_of(d->config->webhook_origin) },
         &notes->headers);
     spans_note(d, a, event);
     notes->marks = request_marks(hook, buf_str(&notes->headers));

@@ -47,6 +47,7 @@ struct dead_report;
 struct discards;
 struct engine_events;
 struct fan;
+struct handshakes;
 struct health;
 struct health_rows;
 struct hook_cache;
@@ -150,6 +151,7 @@ struct dispatcher {
     struct aside *aside;
     struct census *census;
     struct fan *fan;
+    struct handshakes *handshakes;
     struct hook_cache *hook_cache;
     struct log_reader *log_reader;
     struct requesters *requesters;

@@ -108,7 +108,8 @@ static void put_request(struct explaining *x, const struct hook *hook,
                         .n = 1,
                         .sample_percent = (unsigned)d->config->otlp_sample,
                         .has_span = x->is_stored && spans_are_wanted(d->config),
-                        .signers = d->signers },
+                        .signers = d->signers,
+                        .origin = str_of(d->config->webhook_origin) },
                     &headers);
     buf_reset(&x->request);
     json_open_object(&w, NULL);

@@ -46,6 +46,8 @@ enum err on_demand_may_begin(struct dispatcher *d, uint64_t hook_id,
         return ERR_CRASHED;
     if (f == NULL || hook_record(f) == NULL)
         return ERR_NOTFOUND;
+    if (hook_record(f)->awaits_handshake)
+        return ERR_DENIED;
     *out = f;
     return schedule_is_linked(&d->schedule, f) ? OK : ERR_AGAIN;
 }

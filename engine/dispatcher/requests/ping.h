@@ -15,7 +15,7 @@ struct search {
     const struct query *query;
 };
 // Whether an attempt by hand may begin for this hook, which is then in `out`.
-// ERR_AGAIN, ERR_FULL, ERR_BUSY, ERR_NOTFOUND, ERR_CRASHED: as in an answer.
+// ERR_AGAIN, ERR_FULL, ERR_BUSY, ERR_NOTFOUND, ERR_DENIED, ERR_CRASHED: as in an answer.
 MUST_CHECK enum err on_demand_may_begin(struct dispatcher *d, uint64_t hook_id,
                                         struct hook_state **out);
 

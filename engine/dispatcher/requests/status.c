@@ -31,7 +31,8 @@
 #include "engine/dispatcher/schedule/schedule.h"
 #include "queue/queue.h"
 
-static const char *state_of(const struct hook_state *f, bool is_blocked)
+static const char *state_of(const struct dispatcher *d,
+                            const struct hook_state *f, bool is_blocked)
 {
     if (hook_record(f)->disabled != HOOK_NOT_DISABLED || health_is_disabling(f))
         return "disabled";
@@ -39,6 +40,14 @@ static const char *state_of(const struct hook_state *f, bool is_blocked)
         return "inactive";
     if (hook_record(f)->paused)
         return "paused";
+    if (hook_record(f)->awaits_handshake) {
+        const struct hook *hook = hook_record(f);
+        bool is_refused =
+            hook->handshake.answer == HANDSHAKE_REFUSED &&
+            hook_handshake_is_current(hook, str_of(d->config->webhook_origin));
+
+        return is_refused ? "refused" : "awaiting";
+    }
     if (hook_throttle(f)->breaker == BREAKER_OPEN)
         return "open";
     if (hook_throttle(f)->breaker == BREAKER_PROBING)
@@ -132,9 +141,9 @@ static void put_status(struct dispatcher *d, struct hook_state *f, bool is_line,
     if (head != NULL && next_ms == 0)
         next_ms = due_clock_wall_ms(&d->due_clock, not_before_ms);
     if (is_line)
-        buf_printf(out, "%s ", state_of(f, head != NULL));
+        buf_printf(out, "%s ", state_of(d, f, head != NULL));
     json_open_object(&w, NULL);
-    json_put_text(&w, "state", state_of(f, head != NULL));
+    json_put_text(&w, "state", state_of(d, f, head != NULL));
     json_put_u64(&w, "inFlight", hook_n_sent(f));
     json_put_u64(&w, "window", hook_window(f));
     json_put_u64(&w, "waiting", n_waiting(f));

@@ -83,10 +83,10 @@ static inline bool hook_is_active(const struct hook_state *f)
 }
 
 // Active, but matched deliveries wait in the index, and nothing is sent except on
-// demand (by hand).
+// demand (by hand): it is paused, or awaits its receiver's permission.
 static inline bool hook_is_paused(const struct hook_state *f)
 {
-    return hook_is_active(f) && f->hook->paused;
+    return hook_is_active(f) && (f->hook->paused || f->hook->awaits_handshake);
 }
 
 // Its deliveries are sent one after the other, in the order of the event log.

@@ -214,7 +214,7 @@ static void on_hook_changed(struct schedule *s, const struct schedule_event *e)
         f->has_due_rows = f->has_rows;
         wait_queue_leave(f);
         hook_mark_ready(s, f); // its turn cancels what waits
-    } else if (f->hook->paused) {
+    } else if (hook_is_paused(f)) {
         wait_queue_leave(f);
     } else {
         if (was_paused)

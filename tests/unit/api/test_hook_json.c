@@ -193,6 +193,8 @@ static const struct {
     { LEVEL_ORGANIZATION,
       WITH("\"name\":\"123456789012345678901234567890123\""),
       "name must be 1 to 32" },
+    { LEVEL_ORGANIZATION, WITH("\"handshake\":\"yes\""),
+      "handshake must be true or false, not a string" },
     { LEVEL_ORGANIZATION, WITH("\"traceContext\":\"yes\""),
       "traceContext must be true or false, not a string" },
     { LEVEL_ORGANIZATION,
