@@ -103,7 +103,7 @@ struct attempt {
     struct str response_body;    // at most 64 KiB
     struct str payload;          // the body sent, where it is not the event's
                                  // own payload; else empty
-    // On disk, of a sealed event: headers, body and payload as one sealed text; the five
+    // On disk, of a sealed event: headers, body and payload as one sealed text; the four
     // are empty then. Readers of the history get them open.
     struct str sealed;
     bool

@@ -93,7 +93,6 @@ static bool has_sealed(const struct queue_config *qc)
 static void check_payload_keys(const struct role *role,
                                const struct queue_config *qc)
 {
-    const char *dir = role_config(role)->payload_keys_dir;
     struct payload_keys *keys = role_payload_keys(role, qc->keys);
     struct buf why;
     enum err err = OK;
@@ -103,15 +102,15 @@ static void check_payload_keys(const struct role *role,
         err = payload_keys_check(keys, &why);
     if (err == OK && keys != NULL && !payload_keys_are_there(keys) &&
         has_sealed(qc)) {
-        buf_printf(&why,
-                   "there are encrypted payloads, and no key in %s: is the "
-                   "right directory mounted? If the keys are lost, make a file "
-                   "%s/" PAYLOAD_KEYS_NONE " to go on without them",
-                   dir, dir);
+        buf_puts(&why, "there are encrypted payloads, and no key: is the right "
+                       "directory mounted? If the keys are lost, make a "
+                       "file " PAYLOAD_KEYS_NONE " in it to go on");
         err = ERR_NOTFOUND;
     }
     if (err != OK) {
-        log_warn("payload_keys_dir cannot be used", "reason=%s",
+        log_warn("payload_keys_dir cannot be used",
+                 "payload_keys_dir=%s reason=%s",
+                 log_quote(str_of(role_config(role)->payload_keys_dir)),
                  log_quote(buf_str(&why)));
         _exit(1);
     }

@@ -63,7 +63,7 @@ MUST_CHECK enum err history_is_now(struct shard_view *view, uint64_t no,
                                    const struct attempt *attempt, bool *out);
 
 // Visits every attempt in the order of time, from row `from_no` on; skips damaged
-// ones. `next_no`: the row to continue at.
+// ones. What is sealed in them stays closed. `next_no`: the row to continue at.
 MUST_CHECK enum err history_walk(struct shard_view *view, uint64_t from_no,
                                  size_t max_rows, attempt_visit visit,
                                  void *data, uint64_t *next_no);
