@@ -464,6 +464,28 @@ void request_put_state(struct api_request *rq, const struct hook *hook,
         shard_view_health(shard_of(rq, hook->no), hook->no, put_failing, w));
 }
 
+struct resting {
+    struct str origin;
+    bool rests;
+};
+
+static bool take_resting(void *data, const struct hook *hook)
+{
+    struct resting *r = data;
+
+    r->rests = hook->active &&
+               (hook->paused || hook_awaits_handshake(hook, r->origin));
+    return false;
+}
+
+bool request_hook_rests(const struct api *api, uint64_t hook_id)
+{
+    struct resting r = { .origin = str_of(api->config->webhook_origin) };
+
+    return hook_get_by_no(api->hooks, hook_id, take_resting, &r) == OK &&
+           r.rests;
+}
+
 static void take_failing(void *data, uint64_t hook_id,
                          const struct hook_health *health)
 {

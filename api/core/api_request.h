@@ -235,6 +235,10 @@ void request_put_sent_headers(const struct api *api,
 void request_put_state(struct api_request *rq, const struct hook *hook,
                        struct json_writer *w);
 
+// Whether what waits for this hook rests: it is paused, or awaits its receiver's
+// permission. False also for a hook that was deleted.
+bool request_hook_rests(const struct api *api, uint64_t hook_id);
+
 // Whether the hook is active and counts as failing, as far as is known.
 bool request_hook_is_failing(struct api_request *rq, const struct hook *hook);
 

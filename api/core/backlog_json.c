@@ -20,23 +20,12 @@ void backlog_share_now(const struct config *config, const struct org_backlog *b,
     backlog_share(b, config, log_bytes(), out);
 }
 
-static bool take_paused(void *data, const struct hook *hook)
-{
-    *(bool *)data = hook->active && hook->paused;
-    return false;
-}
-
 static void put_hook(const struct api *api, const struct hook_backlog *hook,
                      struct json_writer *w)
 {
-    bool is_paused = false;
-
     json_open_object(w, NULL);
     request_put_hook(api, hook->hook_id, w);
-    if (hook_get_by_no(api->hooks, hook->hook_id, take_paused, &is_paused) !=
-        OK)
-        is_paused = false; // the hook was deleted
-    json_put_bool(w, "paused", is_paused);
+    json_put_bool(w, "paused", request_hook_rests(api, hook->hook_id));
     json_put_u64(w, "waiting", hook->n_rows);
     json_put_u64(w, "waitingBytes", hook_backlog_bytes(hook));
     json_close(w);

@@ -186,7 +186,7 @@ struct sum {
     const struct api_request *rq;
     uint64_t owner_no;
     bool is_org;
-    bool is_paused;       // at least one of its hooks is paused
+    bool is_paused;       // at least one of its hooks rests
     struct replay replay; // summed up; a copy without what it points to
     size_t n;
 };
@@ -204,22 +204,10 @@ static const char *state_name(enum replay_state state)
     return "cancelled";
 }
 
-static bool take_paused(void *data, const struct hook *hook)
-{
-    bool *paused = data;
-
-    *paused = hook->active && hook->paused;
-    return false;
-}
-
-// Whether the replay waits because its hook is paused.
+// Whether the replay waits because its hook rests.
 static bool is_paused(struct api *api, const struct replay *r)
 {
-    bool paused = false;
-
-    return r->state == REPLAY_RUNNING &&
-           hook_get_by_no(api->hooks, r->hook_id, take_paused, &paused) == OK &&
-           paused;
+    return r->state == REPLAY_RUNNING && request_hook_rests(api, r->hook_id);
 }
 
 static void put_replay(const struct replay *r, bool is_paused,

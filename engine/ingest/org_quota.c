@@ -43,6 +43,9 @@ static bool put_name(void *data, const struct hook *hook)
     }
     if (hook->active && hook->paused)
         buf_puts(n->out, ", which is paused");
+    if (hook->active && hook->handshake.is_wanted &&
+        hook->handshake.answer != HANDSHAKE_ALLOWED)
+        buf_puts(n->out, ", whose receiver has not allowed it");
     if (n->org != NULL && n->org->n_bytes == 0)
         buf_put_str(n->org, scope->org);
     return false;

@@ -97,6 +97,23 @@ def test_the_allowed_rate_holds_and_the_origin_may_be_anyones(engine, receiver):
     assert all(b - a > 0.95 for a, b in zip(times, times[1:])), times
 
 
+def test_few_are_asked_at_once_and_nobody_keeps_the_others_waiting(engine, receiver):
+    receiver.script("/many", allow())
+    receiver.hold()
+    for org, count in (("many", 6), ("one", 1)):
+        for n in range(count):
+            assert engine.api("POST", f"/api/orgs/{org}/hooks", {
+                "organizationName": org, "name": f"n{n}", "displayName": "n", "payloadUrl": receiver.url("/many"),
+                "active": True, "handshake": True, "paused": True}).status == 201
+    receiver.wait(5, "/many")  # four of the first organization
+    hooks = [*(f"/api/orgs/many/hooks/n{n}" for n in range(6)), "/api/orgs/one/hooks/n0"]
+    assert len(asked(receiver, "/many")) == 5
+    receiver.release()
+    for hook in hooks:
+        wait_state(engine, hook, "allowed")
+    assert len(receiver.got("/many")) == 7 and status_of(engine, hook)["state"] == "paused"
+
+
 def test_addresses_that_hooks_may_not_reach_are_not_asked(engine):
     hook = engine.create_hook("http://10.11.12.13/x", handshake=True)
     blocked = wait_for(lambda: state(engine, hook).get("reason"), "the reason is known")

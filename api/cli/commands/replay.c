@@ -18,7 +18,9 @@
 #define POLL_US         300000
 #define COUNT_TIMEOUT_S 660L
 #define RATE_MAX        1000000
-#define RESTS           "it rests while its webhook is paused: posthorn hook resume"
+#define RESTS                                                               \
+    "it rests while its webhook is paused, or awaits permission: posthorn " \
+    "hook status"
 
 static void put_body(const struct args *args, uint64_t rate, struct buf *body)
 {
