@@ -30,6 +30,10 @@ void on_demand_respond(struct api_request *rq, uint64_t hook_id,
     case ERR_LOCKED:
         http_fail(rq->http, 410, STR_EMPTY, PAYLOAD_LOCKED);
         return;
+    case ERR_ERASED:
+        http_fail(rq->http, 410, STR_EMPTY,
+                  "the payload of this event was erased");
+        return;
     case ERR_BUSY:
         http_fail(rq->http, 429, STR("Retry-After: 1\r\n"), "%.*s",
                   STR_ARG(reply->text.n_bytes > 0

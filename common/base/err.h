@@ -20,6 +20,7 @@
     X(ERR_LOST, "removed or replaced while in use")         \
     X(ERR_CRASHED, "a process died three times with it")    \
     X(ERR_LOCKED, "encrypted with a key that is not there") \
+    X(ERR_ERASED, "erased by an order")                     \
     X(ERR_IO, "input/output error")
 
 #define ERR_ENUM(name, text) name,

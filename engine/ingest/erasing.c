@@ -63,6 +63,7 @@ void ingest_trim(const struct config *config, struct hook_store *hooks,
                                           config->retention_delivered_ms,
                                       .dead_ms = config->retention_dead_ms };
 
+    event_log_work_orders(log, hooks);
     event_log_keep_orgs(log, hooks, &own);
     event_log_trim(log, &keep, TRIM_EVENTS);
 }

@@ -20,7 +20,7 @@ bool ingest_admits_org(struct hook_store *hooks, struct http_request *r,
 // every second, before event_log_trim().
 void ingest_erase(struct hook_store *hooks, struct event_log *log);
 
-// Has the event log remove what is past retention. To be called every second. `now_us`: UTC
+// Has the event log remove what is past retention, and erase payloads as orders say. To be called every second. `now_us`: UTC
 // epoch, of the clock that retention believes.
 void ingest_trim(const struct config *config, struct hook_store *hooks,
                  struct event_log *log, int64_t now_us);

@@ -175,6 +175,7 @@ static void on_trim(uv_work_t *work)
     struct position upto = event_log_passed(log);
     size_t n_keys = 0;
     size_t n_old = 0;
+    bool has_orders = payloads_are_due(log);
     bool has_erased = false;
     MDB_txn *txn;
     enum err err = store_write(log->store, &txn);
@@ -184,9 +185,12 @@ static void on_trim(uv_work_t *work)
         err = trim(log, txn, upto, &n_keys);
         if (err == OK)
             err = org_ages_trim(log, txn, upto, &n_old);
+        if (err == OK)
+            err = payloads_work(log, txn);
         if (err == OK && log->erasing.n_org_bytes > 0)
             err = event_erase_some(log, txn, upto, &has_erased);
-        if (err == OK && (log->n_trimmed + n_keys + n_old > 0 || has_erased)) {
+        if (err == OK &&
+            (log->n_trimmed + n_keys + n_old > 0 || has_erased || has_orders)) {
             err = store_commit(log->store, txn);
         } else {
             mdb_txn_abort(txn);
@@ -229,7 +233,7 @@ bool event_log_is_trim_due(struct event_log *log,
     uint64_t n_bytes = 0;
     bool needed;
 
-    if (org_ages_are_due(log, keep->now_us))
+    if (org_ages_are_due(log, keep->now_us) || payloads_are_due(log))
         return true;
     if (store_read(log->store, &txn) != OK)
         return false;

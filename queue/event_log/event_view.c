@@ -10,6 +10,7 @@
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
+#include "queue/erasure/erased_payloads.h"
 #include "queue/erasure/mark_row.h"
 #include "queue/event_rows/hidden.h"
 #include "queue/event_rows/idempotency.h"
@@ -322,4 +323,10 @@ enum err event_view_end(struct event_view *view, struct position *out)
 enum err event_view_erasure(struct event_view *view, struct erasure_mark *out)
 {
     return mark_row_read(view->store, EVENTS_META, out);
+}
+
+enum err event_view_has_erased(struct event_view *view,
+                               struct position position, bool *out)
+{
+    return erased_payload_read(view->store, EVENTS_META, position, out);
 }

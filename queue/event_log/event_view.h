@@ -68,6 +68,10 @@ MUST_CHECK enum err event_view_accepted(struct event_view *view,
 MUST_CHECK enum err event_view_erasure(struct event_view *view,
                                        struct erasure_mark *out);
 
+// Whether the payload of the event was erased in the log by an order that is not removed.
+MUST_CHECK enum err event_view_has_erased(struct event_view *view,
+                                          struct position position, bool *out);
+
 // Where the log ends now.
 MUST_CHECK enum err event_view_end(struct event_view *view,
                                    struct position *out);

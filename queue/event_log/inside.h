@@ -10,6 +10,7 @@
 #include "common/base/text.h"
 #include "queue/catalog/hook_store.h"
 #include "queue/catalog/stack_names.h"
+#include "queue/erasure/payload_work.h"
 #include "queue/event_log/parts_state.h"
 #include "queue/event_rows/append.h"
 #include "queue/event_rows/idempotency.h"
@@ -82,8 +83,9 @@ struct event_log {
     uint64_t trim_block; // a block that is known not to be needed
     size_t n_trimmed;    // removed by the last step
     size_t n_trimmed_bytes;
-    struct shard_view **shards; // for the trim; opened at first use
-    struct list all;            // appends that are not done
+    struct shard_view **shards;   // for the trim; opened at first use
+    struct list all;              // appends that are not done
+    struct payload_work payloads; // the worker's during a trim
     struct org_ages {
         struct org_age *at; // owned; the worker's during a trim
         size_t n;
@@ -114,6 +116,12 @@ bool org_ages_are_due(const struct event_log *log, int64_t now_us);
 // shard has not passed, stay, and so do those that a delivery needs. Adds to `n_removed`.
 MUST_CHECK enum err org_ages_trim(struct event_log *log, MDB_txn *txn,
                                   struct position passed, size_t *n_removed);
+// payload_erasure.c: whether there is an order to work off.
+bool payloads_are_due(const struct event_log *log);
+// Runs in the worker, and works them off; if some were due, the transaction is to be
+// committed.
+MUST_CHECK enum err payloads_work(struct event_log *log, MDB_txn *txn);
+
 // needs.c: the position that every shard's cursor has passed; the start if a shard cannot be
 // read. To be called before event_log_needs().
 struct position event_log_passed(struct event_log *log);

@@ -15,9 +15,11 @@ enum org_value_use {
     ORG_RETENTION = 1,  // how long its history and its payloads are kept
     ORG_EVENT_KIND = 2, // an entry of its catalogue of kinds; named by the kind
     ORG_SIGNING_KEY =
-        3 // the keys that sign its requests (signing_key.h); sealed
+        3, // the keys that sign its requests (signing_key.h); sealed
+    ORG_PAYLOAD_ORDER =
+        4 // an order to erase an event's payload (payload_orders.h)
 };
-#define ORG_VALUE_USES 4 // behind the last one
+#define ORG_VALUE_USES 5 // behind the last one
 
 #define ORG_VALUE_NAME_MAX_BYTES 256
 #define ORG_VALUE_MAX_BYTES      ((size_t)64 * 1024)

@@ -44,6 +44,8 @@ struct shard_org_retention {
     uint64_t trimmed_delivered, trimmed_others;
 };
 
+struct payload_work;
+
 struct shard_retention {
     int64_t now_us; // an attempt with a later date counts as old as
                     // those after it
@@ -53,6 +55,9 @@ struct shard_retention {
     const struct shard_erasure *
         erasure; // of an organization; NULL: none. Borrowed, as what it points to,
                  // until the trim is done
+    // Payloads to erase; NULL: none. Borrowed until the trim is done, which notes in it how
+    // far it is.
+    struct payload_work *payloads;
     // Organizations with a retention of their own. The trim writes to them until it is
     // done: borrowed as well.
     struct shard_org_retention *orgs;

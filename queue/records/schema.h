@@ -26,6 +26,9 @@
 //               "self"                         -> id of FORMAT(16) shard(8)
 //                                                 number of shards(8); both are
 //                                                 0 here and in hooks
+//               "wiped " position(8)           -> nothing: the payload of the event
+//                                                 is erased here, and the order
+//                                                 is not removed
 //               "erased"                       -> erasure id(16) n(8) done(1): of
 //                                                 the last organization that was
 //                                                 erased; n events were removed
@@ -51,7 +54,7 @@
 //               "listed"                       -> from(8) to(8): `listed` has all
 //                                                 events behind `from`, if `to` is
 //                                                 the cursor of the state; else none
-//               "self", "erased"               -> as in events; n attempts
+//               "self", "erased", "wiped "     -> as in events; n attempts
 // DATA_DIR/hooks/            LMDB, written by api
 //   hooks       dialect(1) level(1) org 0 project 0 target 0 name -> hook record
 //   by_no       no(8)                          -> key in hooks

@@ -13,6 +13,7 @@
 
 #include "common/base/codec.h"
 #include "queue/catalog/orgs.h"
+#include "queue/erasure/attempt_payloads.h"
 #include "queue/erasure/mark_row.h"
 #include "queue/listing/listed_rows.h"
 #include "queue/records/replay_record.h"
@@ -564,6 +565,11 @@ static enum err try_trim(struct shard *s)
     err = trim(s, txn);
     if (err == OK && s->keep.erasure != NULL)
         err = erase(s, txn);
+    if (err == OK && s->keep.payloads != NULL) {
+        s->has_erased = true;
+        err = attempt_payloads_erase(s->store, txn, s->keep.payloads,
+                                     s->trim_max, &s->has_more_to_trim);
+    }
     if (err == OK) {
         err = shard_trim_stats(s->store, txn, s->keep.now_us / 1000000,
                                s->trim_max, &n_stats);
@@ -578,6 +584,8 @@ static enum err try_trim(struct shard *s)
     if (err != OK) {
         s->erasing.id = (struct id){ { 0 } };
         begin_orgs_anew(s);
+        if (s->keep.payloads != NULL)
+            payload_work_anew(s->keep.payloads);
     }
     return err;
 }

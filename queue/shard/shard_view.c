@@ -9,6 +9,7 @@
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
+#include "queue/erasure/erased_payloads.h"
 #include "queue/erasure/mark_row.h"
 #include "queue/listing/listed_rows.h"
 #include "queue/records/schema.h"
@@ -325,4 +326,17 @@ void shard_view_listed_behind(enum dialect dialect, struct str org,
 
     buf_reset(key);
     buf_put(key, bytes, n_bytes);
+}
+
+enum err shard_view_has_erased(struct shard_view *view,
+                               struct position position, bool *out)
+{
+    return erased_payload_read(view->store, SHARD_META, position, out);
+}
+
+enum err shard_view_payload_work(struct shard_view *view,
+                                 struct hook_store *hooks,
+                                 struct payload_work *out)
+{
+    return payload_work_read(hooks, view->store, SHARD_META, out);
 }

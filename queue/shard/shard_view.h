@@ -17,6 +17,8 @@
 #include "queue/records/counts.h"
 #include "queue/records/queue_config.h"
 
+struct hook_store;
+struct payload_work;
 struct shard_view;
 
 MUST_CHECK enum err shard_view_open(const struct queue_config *config,
@@ -44,6 +46,15 @@ MUST_CHECK enum err history_count(struct shard_view *view, uint64_t owner_no,
 // How far the last erasure of an organization is in this shard.
 MUST_CHECK enum err shard_view_erasure(struct shard_view *view,
                                        struct erasure_mark *out);
+
+// Whether the shard has erased the payload of the event, by an order that is not removed.
+MUST_CHECK enum err shard_view_has_erased(struct shard_view *view,
+                                          struct position position, bool *out);
+
+// What the shard has to do for orders to erase payloads.
+MUST_CHECK enum err shard_view_payload_work(struct shard_view *view,
+                                            struct hook_store *hooks,
+                                            struct payload_work *out);
 
 // Where the shard's list of events is whole: behind `from`, up to `to`, its cursor.
 MUST_CHECK enum err shard_view_listed_range(struct shard_view *view,

@@ -70,12 +70,11 @@ static enum colour colour_of(struct str state)
     static const struct {
         const char *state;
         enum colour colour;
-    } colours[] = { { "ok", GREEN },        { "waiting", YELLOW },
-                    { "paused", YELLOW },   { "probing", YELLOW },
-                    { "inactive", DIM },    { "unknown", DIM },
-                    { "blocked", YELLOW },  { "failing", RED },
-                    { "open", RED },        { "disabled", RED },
-                    { "awaiting", YELLOW }, { "refused", RED } };
+    } colours[] = { { "ok", GREEN },       { "waiting", YELLOW },
+                    { "paused", YELLOW },  { "probing", YELLOW },
+                    { "inactive", DIM },   { "unknown", DIM },
+                    { "blocked", YELLOW }, { "failing", RED },
+                    { "open", RED },       { "disabled", RED } };
 
     for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++) {
         if (str_is(state, colours[i].state))

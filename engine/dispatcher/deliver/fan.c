@@ -152,7 +152,8 @@ bool fan_begin(struct dispatcher *d, const struct event *event)
     fan->has_patterns = false;
     fan->n_matched = 0;
     fan->event = *event;
-    match_event(d->index, event, on_match, fan);
+    if (!event_is_erased(event)) // nothing can be sent of it
+        match_event(d->index, event, on_match, fan);
     event_facts_begin(&fan->facts, &fan->event);
     if (!compare(d, slice_end_us(clock_mono_us())) || fan->n > AT_ONCE) {
         event_facts_end(&fan->facts); // it points into the log

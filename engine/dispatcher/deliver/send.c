@@ -105,6 +105,7 @@ static struct unsent request_event(struct dispatcher *d, struct in_flight *a,
     if (delivery_notes(dv)->has_body)
         rendered.body = event->payload;
 
+    notes->is_erased = false;
     notes->accepted_at_us = event->accepted_at_us;
     notes->event_id = event->id;
     delivery_notes(dv)->payload_bytes = (uint32_t)event_stored_bytes(event);
@@ -151,6 +152,7 @@ struct sending {
     struct unsent unsent;
     bool is_foreign; // the event read is outside the hook's scope
     bool is_locked;  // its payload's key is not there
+    bool is_erased;  // its payload was erased
 };
 
 static bool on_event_to_send(void *data, const struct event *event)
@@ -161,7 +163,8 @@ static bool on_event_to_send(void *data, const struct event *event)
 
     sending->is_foreign = !hook_scope_holds(&hook->scope, event);
     sending->is_locked = event->is_locked;
-    if (!sending->is_foreign && !sending->is_locked)
+    sending->is_erased = event_is_erased(event);
+    if (!sending->is_foreign && !sending->is_locked && !sending->is_erased)
         sending->unsent = request_event(sending->d, sending->a, event);
     return false;
 }
@@ -178,6 +181,7 @@ static bool on_event_aside(void *data, const struct event *event)
     sending->is_foreign = !hook_scope_holds(&hook->scope, event);
     if (sending->is_foreign)
         return false;
+    notes->is_erased = false;
     notes->accepted_at_us = event->accepted_at_us;
     notes->event_id = event->id;
     notes->org_id = hook->org_id;
@@ -211,6 +215,10 @@ static struct unsent with_event(struct dispatcher *d, struct in_flight *a,
                           "is not there"),
             .is_unreadable = true
         };
+    }
+    if (err == OK && sending.is_erased) {
+        return (struct unsent){ .reason = STR("the event's payload was erased"),
+                                .is_unreadable = true };
     }
     if (err == OK)
         return sending.unsent;

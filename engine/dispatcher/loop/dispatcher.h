@@ -87,6 +87,7 @@ struct attempt_notes {
     struct buf body;            // if it is not the event's payload; else empty
     struct span_notes span;
     struct buf trace_state; // if spans are exported
+    bool is_erased;         // an order erased the payload since it left
     struct buf
         sealed_for; // the organization, if its event is sealed; else empty
 };

@@ -80,13 +80,15 @@ void attempt_write(struct dispatcher *d, const struct in_flight *s,
     attempt->timing = o->timing;
     attempt->timing.queue_us = delivery_noted(dv)->queue_us;
     attempt->request_url = buf_str(&notes->url);
-    put_request_headers(d, s);
-    attempt->request_headers = buf_str(&d->headers);
-    attempt->response_headers = o->response_headers;
-    attempt->response_body = body_of(o);
-    attempt->payload = buf_str(&notes->body);
-    storage_shorten(d, attempt);
-    if (notes->sealed_for.n_bytes > 0) {
+    if (!notes->is_erased) {
+        put_request_headers(d, s);
+        attempt->request_headers = buf_str(&d->headers);
+        attempt->response_headers = o->response_headers;
+        attempt->response_body = body_of(o);
+        attempt->payload = buf_str(&notes->body);
+        storage_shorten(d, attempt);
+    }
+    if (notes->sealed_for.n_bytes > 0 && !notes->is_erased) {
         attempt_seal(d->payload_keys, buf_str(&notes->sealed_for), attempt,
                      &d->sealed);
     }

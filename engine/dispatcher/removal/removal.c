@@ -12,6 +12,7 @@
 #include "engine/dispatcher/record/storage.h"
 #include "engine/dispatcher/removal/leaving.h"
 #include "engine/dispatcher/removal/org_keep.h"
+#include "engine/dispatcher/removal/payload_orders.h"
 #include "engine/dispatcher/removal/unlisting.h"
 
 #define TRIM_ROWS     1000 // rows removed in one step
@@ -25,7 +26,9 @@ struct removal {
     struct org_keep orgs; // with a retention of their own
     struct unlisting unlisting;
     bool has_more_listed; // rows of the list of events to delete
-    bool is_under_way;    // the shard removes
+    struct payload_orders payloads;
+    bool has_payloads; // the step that is under way erases payloads
+    bool is_under_way; // the shard removes
 };
 
 static void on_trimmed(void *data, bool has_more);
@@ -54,6 +57,8 @@ static void trim(struct dispatcher *d)
     keep.orgs = r->orgs.at;
     keep.n_orgs = r->orgs.n;
     keep.erasure = leaving_what(d, &r->leaving);
+    keep.payloads = payload_orders_what(d, &r->payloads);
+    r->has_payloads = keep.payloads != NULL;
     r->is_under_way = shard_trim(d->shard, &keep, TRIM_ROWS, on_trimmed, d);
 }
 
@@ -67,6 +72,8 @@ static void on_trimmed(void *data, bool has_more)
     struct dispatcher *d = data;
 
     d->removal->is_under_way = false;
+    if (d->removal->has_payloads && !has_more)
+        payload_orders_end(&d->removal->payloads);
     storage_refresh(d);
     if (has_more || d->removal->has_more_listed)
         uv_timer_start(&d->removal->timer, on_timer, TRIM_PAUSE_MS, 0);
@@ -74,8 +81,10 @@ static void on_trimmed(void *data, bool has_more)
 
 void removal_on_second(struct dispatcher *d)
 {
-    if (!d->removal->is_under_way)
+    if (!d->removal->is_under_way) {
         leaving_on_second(d, &d->removal->leaving);
+        payload_orders_on_second(d, &d->removal->payloads);
+    }
     trim(d);
 }
 

@@ -97,7 +97,8 @@ static void put_request(struct explaining *x, const struct hook *hook,
     struct rendered rendered;
     struct buf headers;
 
-    if (event->is_locked || render(d->renderer, hook, event, &rendered) != OK) {
+    if (event->is_locked || event_is_erased(event) ||
+        render(d->renderer, hook, event, &rendered) != OK) {
         json_put_null(&x->json, "request");
         return;
     }

@@ -21,6 +21,7 @@ struct lookup {
     struct hook_state *f;
     int64_t accepted_at_us; // of the event
     bool is_locked;         // so is this
+    bool is_erased;         // and this
     // The newest row of the delivery in the history:
     bool is_found;
     enum delivery_state state;
@@ -144,17 +145,20 @@ static bool on_payload(void *data, const struct event *event)
 
     s->accepted_at_us = event->accepted_at_us;
     s->is_locked = event->is_locked;
+    s->is_erased = event_is_erased(event);
     return false;
 }
 
 // Reads when the event was accepted. ERR_GONE: retention removed it. ERR_LOCKED: the key
-// of its payload is not there.
+// of its payload is not there. ERR_ERASED: an order erased it.
 static enum err read_payload(struct lookup *s, struct position position)
 {
     enum err err = event_view_get(s->d->events, position, on_payload, s);
 
     if (err == OK && s->is_locked)
         return ERR_LOCKED;
+    if (err == OK && s->is_erased)
+        return ERR_ERASED;
     return err == ERR_NOTFOUND ? ERR_GONE : err;
 }
 

@@ -51,7 +51,7 @@ struct reading {
 
 static bool has_payload(void *data, const struct event *event)
 {
-    *(bool *)data = !event->is_locked;
+    *(bool *)data = !event->is_locked && !event_is_erased(event);
     return false;
 }
 
