@@ -70,6 +70,6 @@ void handshake_print(const struct hook_showing *to, const struct hook *hook,
     if (!hook->handshake.is_wanted)
         return;
     json_put_bool(w, "handshake", true);
-    if (!to->has_keys)
+    if (to->origin.at != NULL)
         put_state(to, hook, w);
 }

@@ -17,8 +17,8 @@ MUST_CHECK enum err handshake_merge(const struct validation *validation,
                                     const struct json_value *body,
                                     struct hook *hook);
 
-// Puts handshake and handshakeState into the open object; nothing if the hook does not want
-// it.
+// Puts handshake, and, if `to` has an origin, handshakeState into the open object; nothing
+// if the hook does not want it.
 void handshake_print(const struct hook_showing *to, const struct hook *hook,
                      struct json_writer *w);
 

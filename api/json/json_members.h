@@ -30,7 +30,8 @@ struct validation {
 struct hook_showing {
     bool is_masked; // the client may not see values of secret headers
     const uint8_t *ciphertext_key; // of HOOK_KEY_BYTES, for secretCiphertext
-    struct str origin;             // the setting webhook_origin
+    // The setting webhook_origin; at NULL: only what a hook is, not how its handshake went.
+    struct str origin;
     bool has_keys; // signing keys are shown as whsk_: for export only
 };
 

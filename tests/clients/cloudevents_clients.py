@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The SDKs of CloudEvents for Python (PyPI) and JavaScript (npm): what they make is posted
-in every mode of HTTP, and what a hook sends is read by them."""
+in every mode of HTTP, and what a hook sends is read by them. The SDK for Go, which knows the
+handshake, allows what a hook sends, or not."""
 
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 
 from generated_clients import must, run
@@ -56,3 +58,33 @@ def javascript_prepare(directory):
 def javascript_check(directory, arguments):
     shutil.copy(HERE / "exchange.mjs", directory)
     must("node", "exchange.mjs", *arguments, cwd=directory)
+
+
+def check_go(program, directory):
+    """The SDK's own answer to the handshake lets events go, at the rate that it names; to
+    somebody else it lets none go."""
+    from conftest import finish
+    from engine import Engine
+    from support import wait_for
+
+    engine = Engine(directory, webhook_origin="engine.example.com").start()
+    receivers = [subprocess.Popen([program, *words], stdout=subprocess.PIPE, text=True)
+                 for words in (["engine.example.com", "120"], ["else.example.com", "120"])]
+    try:
+        urls = [f"http://127.0.0.1:{int(r.stdout.readline())}/" for r in receivers]
+        hooks = [engine.create_hook(url, format="cloudevents", handshake=True) for url in urls]
+        event = engine.post_event(payload={"n": 1})
+        assert receivers[0].stdout.readline() == 'order.created {"n":1}\n'
+        assert engine.wait_deliveries(hooks[0], 1)[0]["responseCode"] in (200, 202, 204), event
+        state = wait_for(lambda: (lambda s: s["state"] == "refused" and s)(
+            engine.api("GET", hooks[1]).json()["handshakeState"]), "the other one refuses")
+        assert "status 400" in state["reason"]
+        assert engine.api("GET", hooks[0]).json()["handshakeState"]["ratePerMinute"] == 120
+        assert engine.deliveries(hooks[1]) == []
+        finish(engine)
+    finally:
+        if engine.is_running():
+            engine.kill9()
+        for receiver in receivers:
+            receiver.kill()
+            receiver.wait()

@@ -16,7 +16,7 @@ orgs = (f"org{n}" for n in itertools.count())
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory, certificates):
     """One sender, so that every test knows whose connections it counts."""
-    made = Engine(tmp_path_factory.mktemp("http2"), senders=1, http2="on",
+    made = Engine(tmp_path_factory.mktemp("http2"), senders=1, http2="on", webhook_origin="engine.example.com",
                   ca_file=str(certificates.ca))
     with running(made):
         yield made

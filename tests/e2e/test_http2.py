@@ -47,6 +47,19 @@ def test_request_and_history_are_those_of_http_1_1(engine, make_receiver,
         200, "ok", "delivered")
 
 
+def test_permission_is_asked_for_as_well(engine, make_receiver):
+    def play(connection, stream):
+        connection.answer(stream, headers=[("webhook-allowed-origin", "*")])
+
+    receiver = make_receiver(play)
+    sub = Sub(engine, receiver.url("/p?q=1"), handshake=True)
+    sub.post()
+    sub.rows(1)
+    assert [(dict(s.headers)[":method"], s.path, s.header("webhook-request-origin"), s.body != b"")
+            for s in receiver.got()] == [
+        ("OPTIONS", "/p?q=1", "engine.example.com", False), ("POST", "/p?q=1", "engine.example.com", True)]
+
+
 def test_requests_of_a_hook_share_a_connection(engine, make_receiver):
     may_answer = threading.Event()
     may_answer.set()

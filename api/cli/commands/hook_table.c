@@ -70,11 +70,12 @@ static enum colour colour_of(struct str state)
     static const struct {
         const char *state;
         enum colour colour;
-    } colours[] = { { "ok", GREEN },       { "waiting", YELLOW },
-                    { "paused", YELLOW },  { "probing", YELLOW },
-                    { "inactive", DIM },   { "unknown", DIM },
-                    { "blocked", YELLOW }, { "failing", RED },
-                    { "open", RED },       { "disabled", RED } };
+    } colours[] = { { "ok", GREEN },        { "waiting", YELLOW },
+                    { "paused", YELLOW },   { "probing", YELLOW },
+                    { "inactive", DIM },    { "unknown", DIM },
+                    { "blocked", YELLOW },  { "failing", RED },
+                    { "open", RED },        { "disabled", RED },
+                    { "awaiting", YELLOW }, { "refused", RED } };
 
     for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++) {
         if (str_is(state, colours[i].state))

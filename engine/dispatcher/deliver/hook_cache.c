@@ -189,13 +189,20 @@ static void take_hook(struct dispatcher *d, const struct hook *hook)
 // Permissions are for one origin: after a change of it, hooks begin or cease to wait.
 static void reload_origin(struct dispatcher *d)
 {
+    struct str origin = str_of(d->config->webhook_origin);
+
     for (struct hook_state *f = hook_next(&d->schedule, NULL); f != NULL;
          f = hook_next(&d->schedule, f)) {
+        const struct hook *hook = hook_record(f);
         struct hook *copy;
 
-        if (hook_record(f) == NULL || !hook_record(f)->handshake.is_wanted)
+        if (hook == NULL || !hook->handshake.is_wanted)
             continue;
-        copy = hook_copy(hook_record(f)); // which take_hook() frees
+        if (hook->awaits_handshake == hook_awaits_handshake(hook, origin)) {
+            handshakes_on_hook(d, f);
+            continue;
+        }
+        copy = hook_copy(hook); // take_hook() frees the record
         take_hook(d, copy);
         hook_free(copy);
     }
