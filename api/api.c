@@ -27,6 +27,7 @@
 #include "api/routes.h"
 #include "api/system/handlers.h"
 #include "api/tenants/erasing.h"
+#include "api/tenants/payload_erasing.h"
 #include "common/base/mem.h"
 #include "common/config/caps.h"
 #include "common/files/data_dir.h"
@@ -344,6 +345,7 @@ static void on_second(void *data)
     expire_on_second(api);
     org_signing_on_second(api);
     erasing_on_second(api);
+    payload_erasing_on_second(api);
     dashboard_keep(api->dashboard, api->config->data_dir);
     http_note_figures(api->server, &api->noted);
 }
@@ -452,6 +454,7 @@ int api_role(unsigned index)
     org_signing_init(api);
     open_storage(api);
     erasing_init(api);
+    payload_erasing_init(api);
     tail_init(api);
     turns_init(api);
     serve(api);

@@ -48,6 +48,12 @@
     { METHOD_POST, AUTH_WRITE, at "/signing-keys", signing_keys_create,        \
       .takes_json = true, __VA_ARGS__ },                                       \
     JWKS_ROUTE(at, jwks_get_org, __VA_ARGS__)
+// The payload of an event of an organization.
+#define PAYLOAD_ROUTES(at, ...)                                                \
+    { METHOD_GET, AUTH_READ, at "/events/{event}/payload", payloads_get,       \
+      __VA_ARGS__ },                                                           \
+    { METHOD_DELETE, AUTH_WRITE, at "/events/{event}/payload", payloads_erase, \
+      __VA_ARGS__ }
 
 // The routes of one level of hooks.
 #define HOOK_ROUTES(at)                                                        \
@@ -100,6 +106,7 @@
       .is_akinon = true },                                                     \
     { METHOD_GET, AUTH_READ, at "/events/{event}", explain_stored,             \
       .is_long = true, .is_akinon = true },                                    \
+    PAYLOAD_ROUTES(at, .is_akinon = true),                                     \
     SIGNING_ROUTES(at, .is_akinon = true),                                     \
     OWN_ROUTES(at, .is_akinon = true)
 #define AKINON_ROUTES(at)                                                      \
@@ -131,6 +138,7 @@ static const struct route routes[] = {
     HOOK_ROUTES("/api/preview/environments/{org}/{env}/hooks"), // deprecated
     OWN_ROUTES("/api/orgs/{org}", .is_akinon = false),
     SIGNING_ROUTES("/api/orgs/{org}", .is_akinon = false),
+    PAYLOAD_ROUTES("/api/orgs/{org}", .is_akinon = false),
     { METHOD_GET, AUTH_ADMIN, "/api/status", status_get_engine,
       .takes_json = false },
     { METHOD_GET, AUTH_ADMIN, "/api/config", config_get, .is_long = true },

@@ -34,6 +34,7 @@ struct link { // to a dispatcher
 };
 
 struct erasing;
+struct payload_erasing;
 struct expiries;
 struct org_signing;
 struct hook_dialect;
@@ -66,8 +67,9 @@ struct api {
     struct backlog_table *backlogs; // waiting events, as the dispatchers report
     struct list pending;            // queries to dispatchers
     uint64_t n_asked;
-    struct erasing *erasing;   // organizations that are erased (api/tenants)
-    struct expiries *expiries; // when replaced secrets are removed
+    struct erasing *erasing; // organizations that are erased (api/tenants)
+    struct payload_erasing *payload_erasing; // orders to erase payloads
+    struct expiries *expiries;       // when replaced secrets are removed
     struct org_signing *org_signing; // when replaced keys of organizations are
     struct list discards;            // at most one for each organization
     struct list tails;               // clients that follow deliveries

@@ -23,4 +23,8 @@ void orgs_erase(struct api_request *rq); // answers later
 void erasures_list(struct api_request *rq);
 void erasures_get(struct api_request *rq);
 
+// --- payload_routes.c: of one event ---
+void payloads_erase(struct api_request *rq); // answers later
+void payloads_get(struct api_request *rq);   // how far that is
+
 #endif

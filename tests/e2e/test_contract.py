@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from engine import BINARY
-from support import ROOT, compact, free_ports
+from support import ROOT, compact, free_ports, wait_for
 
 OFFICIAL = json.loads(
     (ROOT / "tests/contract/pulumi-webhooks.openapi.json").read_text())
@@ -164,6 +164,17 @@ def walk_own(engine, call, base, values):
     assert call("GET", one, **values, **unknown).status == 404
     assert call("DELETE", one, **values, **unknown).status == 404
     assert call("GET", base + "/tail", token=None, **values).status == 401
+
+
+def walk_payload(call, base, event):
+    """The payload of an event is erased."""
+    payload = base + "/events/{event}/payload"
+    assert call("GET", payload, event=event).json()["payloadErased"] is False
+    assert call("DELETE", payload, event=event).status == 202
+    assert call("GET", payload, event=event).json()["orderedAt"] > 0
+    for method in ("GET", "DELETE"):
+        assert call(method, payload, event="0" * 8).status == 404
+    return payload
 
 
 def walk_keys(call, base, **values):
@@ -334,6 +345,8 @@ def test_the_other_operations(engine, receiver):
         one = base + "/events/{event}"
         assert call("GET", one, event=posted, **values).status == 200
         assert call("GET", one, event="0" * 8, **values).status == 404
+        if base.startswith("/api/orgs"):
+            erased, payload = posted, walk_payload(call, base, posted)
     for prefix in ("", "/api/v1"):
         base = prefix + "/organizations/{organizationId}"
         walk_own(engine, call, base, {})
@@ -342,7 +355,12 @@ def test_the_other_operations(engine, receiver):
         assert call("GET", base + "/deliveries").status == 200
         assert call("GET", base + "/events/{event}", event=posted).status == 200
         assert posted in [e["id"] for e in call("GET", base + "/events").json()]
+        walk_payload(call, base, posted)
+        posted = call("POST", prefix + akinon + "/events", {"event": "a.b"},
+                      engine.ingest_port).json()["id"]
         assert call("POST", base + "/dead/discard", {}).status == 200
+    wait_for(lambda: call("GET", payload, event=erased).json()["done"], "it is erased")
+    assert call("DELETE", payload, event=erased).status == 200
     assert [o["organization"] for o in call("GET", "/api/orgs").json()][0] == "acme"
     whole = "/api/orgs/{orgName}"
     assert call("GET", whole + "/export").body.endswith(b"}\n")
