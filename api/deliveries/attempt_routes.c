@@ -24,15 +24,13 @@ void on_demand_respond(struct api_request *rq, uint64_t hook_id,
                                      : PARAM_HOOK);
         return;
     case ERR_GONE:
-        http_fail(rq->http, 410, STR_EMPTY,
-                  "the payload of this event was removed by retention");
+        http_fail(rq->http, 410, STR_EMPTY, PAYLOAD_REMOVED);
         return;
     case ERR_LOCKED:
         http_fail(rq->http, 410, STR_EMPTY, PAYLOAD_LOCKED);
         return;
     case ERR_ERASED:
-        http_fail(rq->http, 410, STR_EMPTY,
-                  "the payload of this event was erased");
+        http_fail(rq->http, 410, STR_EMPTY, PAYLOAD_ERASED);
         return;
     case ERR_BUSY:
         http_fail(rq->http, 429, STR("Retry-After: 1\r\n"), "%.*s",

@@ -33,7 +33,7 @@ struct wanted_payload {
     struct hook_store *hooks;
     const struct attempt *attempt;
     struct buf *out;
-    bool is_locked;
+    bool is_locked, is_erased;
 };
 
 // Copies the payload only if the event is the wanted one: where pages of the log were
@@ -48,6 +48,7 @@ static bool copy_payload(void *data, const struct event *event)
         org_id == w->attempt->org_id) {
         buf_put_str(w->out, event->payload);
         w->is_locked = event->is_locked;
+        w->is_erased = event_is_erased(event);
     }
     return false;
 }
@@ -61,11 +62,13 @@ struct str page_payload(struct page *p, const struct attempt *attempt)
     enum err err;
 
     p->is_locked = attempt->is_locked;
+    p->is_erased = false;
     if (attempt->payload.n_bytes > 0)
         return attempt->payload;
     buf_reset(&p->payload);
     err = event_view_get(events, attempt->position, copy_payload, &wanted);
     p->is_locked = wanted.is_locked || attempt->is_locked;
+    p->is_erased = wanted.is_erased;
     if (err != OK && err != ERR_NOTFOUND) {
         log_warn("the payload of an event cannot be read", "%s reason=%s",
                  hook_log_no(attempt->hook_id),
@@ -148,7 +151,7 @@ void page_print(struct page *p, const struct attempt *attempt)
         put_hook_name(p, attempt->hook_id);
     payload = page_payload(p, attempt);
     shown.is_locked = p->is_locked;
-    delivery_print(&shown, payload, &p->json);
+    delivery_print(&shown, payload, p->is_erased, &p->json);
     json_close(&p->json);
     buf_clear(&headers);
 }

@@ -31,6 +31,7 @@ struct page {
     struct json_writer json; // writes into the current piece
     struct buf payload;      // of the current row
     bool is_locked; // of the current row: there is none without its key
+    bool is_erased; // of the current row: there is none since it was erased
     uint64_t owner_no;
     const struct position
         *event; // only attempts of this event; NULL: of all events

@@ -50,6 +50,8 @@ static bool put_row(void *data, const struct event_row *row)
     json_put_given(&l->json, "stackName", event->stack);
     json_put_given(&l->json, "envName", event->env);
     json_put_u64(&l->json, "payloadBytes", event->payload.n_bytes);
+    if (event_is_erased(event))
+        json_put_bool(&l->json, "payloadErased", true);
     if (row->is_known) {
         json_put_u64(&l->json, "matched", row->n_matched);
     } else {

@@ -294,6 +294,8 @@ static bool put_event(void *data, const struct event *event)
     json_put_str(&x->json, "payload", event->payload);
     if (event->is_locked)
         json_put_bool(&x->json, "payloadLocked", true);
+    if (event_is_erased(event))
+        json_put_bool(&x->json, "payloadErased", true);
     return false;
 }
 

@@ -13,6 +13,11 @@
     "the payload of this event is encrypted, and its key is not there: " \
     "it was destroyed or is lost"
 
+// Why there is no payload of an event that retention has removed.
+#define PAYLOAD_REMOVED "the payload of this event was removed by retention"
+// Why there is no payload of an event whose payload was erased.
+#define PAYLOAD_ERASED "the payload of this event was erased"
+
 struct api;
 struct api_request;
 struct reply;

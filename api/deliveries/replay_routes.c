@@ -71,8 +71,8 @@ static void answer_created(struct api_request *rq, const struct creating *cr)
 
     if (cr->n == 0 && cr->n_gone > 0) {
         http_fail(rq->http, 410, STR_EMPTY,
-                  "%" PRIu64 " deliveries match, but retention has removed "
-                  "their payloads",
+                  "%" PRIu64 " deliveries match, but their payloads are not "
+                  "there any more: removed by retention, or erased",
                   cr->n_gone);
         return;
     }

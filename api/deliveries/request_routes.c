@@ -216,6 +216,13 @@ static bool on_attempt(void *data, uint64_t no, const struct attempt *attempt)
     return !s->is_found;
 }
 
+static const char *why_gone(const struct page *p)
+{
+    if (p->is_erased)
+        return PAYLOAD_ERASED;
+    return p->is_locked ? PAYLOAD_LOCKED : PAYLOAD_REMOVED;
+}
+
 static void respond(struct search *s, enum err err)
 {
     struct api_request *rq = s->rq;
@@ -223,10 +230,7 @@ static void respond(struct search *s, enum err err)
     if (err != OK) {
         request_fail_store(rq, err);
     } else if (s->is_gone) {
-        http_fail(rq->http, 410, STR_EMPTY, "%s",
-                  s->page.is_locked
-                      ? PAYLOAD_LOCKED
-                      : "the payload of this event was removed by retention");
+        http_fail(rq->http, 410, STR_EMPTY, "%s", why_gone(&s->page));
     } else if (s->page.body.n_bytes > 0) {
         request_answer(rq, 200, buf_str(&s->page.body));
     } else if (s->has_number && rq->match.params[PARAM_ATTEMPT].n_bytes > 0) {

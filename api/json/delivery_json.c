@@ -88,7 +88,7 @@ void delivery_print_brief(const struct attempt *attempt, struct json_writer *w)
 }
 
 void delivery_print(const struct attempt *attempt, struct str payload,
-                    struct json_writer *w)
+                    bool is_erased, struct json_writer *w)
 {
     put_head(attempt, w);
     json_put_str(w, "payload", payload);
@@ -99,5 +99,7 @@ void delivery_print(const struct attempt *attempt, struct str payload,
     json_put_str(w, "responseBody", attempt->response_body);
     if (attempt->is_locked)
         json_put_bool(w, "payloadLocked", true);
+    if (is_erased)
+        json_put_bool(w, "payloadErased", true);
     put_rest(attempt, w);
 }

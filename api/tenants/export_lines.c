@@ -119,6 +119,8 @@ void export_put_event(struct export *x, const struct event *event)
     json_put_str(&w, "payload", event->payload);
     if (event->is_locked)
         json_put_bool(&w, "payloadLocked", true);
+    if (event_is_erased(event))
+        json_put_bool(&w, "payloadErased", true);
     end(x, &w);
 }
 
@@ -132,7 +134,7 @@ void export_put_attempt(struct export *x, const struct attempt *attempt)
     request_put_sent_headers(api, attempt, &x->headers);
     shown.request_headers = buf_str(&x->headers);
     request_put_hook(api, attempt->hook_id, &w);
-    delivery_print(&shown, attempt->payload, &w);
+    delivery_print(&shown, attempt->payload, false, &w);
     end(x, &w);
 }
 

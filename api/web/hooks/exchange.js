@@ -6,7 +6,7 @@ import { fill, h } from '../page/dom.js';
 import { badge, copyButton, download, field, region, textBlock } from '../page/parts.js';
 import { note } from '../page/router.js';
 import { bytesText, t } from '../page/text.js';
-import { headerValue, parseHeaders, prettyJson, visible } from '../pure/format.js';
+import { headerValue, parseHeaders, prettyJson, visible, whyNoBody } from '../pure/format.js';
 import { check } from '../pure/signature.js';
 
 const TABS = ['request', 'response', 'signature'];
@@ -72,7 +72,7 @@ function bodyBlock(title, body, file) {
 }
 
 /**
- * The request as it was sent; without its body if retention has removed that.
+ * The request as it was sent; without its body if that was removed or erased.
  * @param {import('./attempt.js').Shown} shown @returns {Promise<any>}
  */
 export async function sentRequest({ api, attempt, context: { signal } }) {
@@ -85,11 +85,6 @@ export async function sentRequest({ api, attempt, context: { signal } }) {
   }
 }
 
-/** Why there is no body. @param {any} attempt */
-function noBody(attempt) {
-  return t(attempt.payloadLocked ? 'body.locked' : 'body.removed');
-}
-
 /** @param {import('./attempt.js').Shown} shown */
 function requestPanel(shown) {
   const { attempt, context: { signal } } = shown;
@@ -99,7 +94,7 @@ function requestPanel(shown) {
     h('p', { class: 'code long' }, h('strong', null, method), ' ', visible(url)),
     h('h2', { class: 'minor' }, t('form.headers')),
     headerTable(headers.map((one) => [one.name, one.value, one.variable])),
-    body === null ? h('p', { class: 'quiet' }, noBody(attempt))
+    body === null ? h('p', { class: 'quiet' }, t(whyNoBody(attempt)))
       : bodyBlock(t('body.title'), body, `${attempt.id}-request.txt`),
     bodyEncoding === 'base64' && h('p', { class: 'quiet' }, t('body.base64')),
   ] }).element;
@@ -111,7 +106,8 @@ function responsePanel(attempt) {
     attempt.error && h('p', { class: 'code' }, visible(attempt.error.message))];
   return [h('p', { class: 'code' }, h('strong', null, String(attempt.responseCode))),
     h('h2', { class: 'minor' }, t('form.headers')), headerTable(parseHeaders(attempt.responseHeaders)),
-    attempt.responseBody === '' ? h('p', { class: 'quiet' }, attempt.payloadLocked ? noBody(attempt) : t('body.none'))
+    attempt.responseBody === ''
+      ? h('p', { class: 'quiet' }, t(attempt.payloadLocked || attempt.payloadErased ? whyNoBody(attempt) : 'body.none'))
       : bodyBlock(t('body.title'), attempt.responseBody, `${attempt.id}-response.txt`),
     attempt.responseTruncated && h('p', { class: 'quiet' }, t('body.truncated'))];
 }
@@ -123,7 +119,7 @@ function signaturePanel(attempt) {
     standard: headerValue(headers, 'webhook-signature'),
     id: headerValue(headers, 'webhook-id'), timestamp: headerValue(headers, 'webhook-timestamp') };
   if (sent.pulumi === null && sent.standard === null) return h('p', null, t('signature.none'));
-  if (attempt.payload === '') return h('p', null, noBody(attempt));
+  if (attempt.payload === '') return h('p', null, t(whyNoBody(attempt)));
   const result = h('div', { role: 'status' });
   const input = h('input', { type: 'password', autocomplete: 'off', spellcheck: 'false' });
   return h('form', { class: 'stack', onsubmit: async (event) => {

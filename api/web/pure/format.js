@@ -34,6 +34,15 @@ export function headerValue(headers, name) {
   return headers.find(([other]) => other.toLowerCase() === name.toLowerCase())?.[1] ?? null;
 }
 
+/**
+ * Why an event or an attempt has no body: the key of a text.
+ * @param {{payloadErased?: boolean, payloadLocked?: boolean}} record
+ */
+export function whyNoBody({ payloadErased, payloadLocked }) {
+  if (payloadErased) return 'body.erased';
+  return payloadLocked ? 'body.locked' : 'body.removed';
+}
+
 /** @param {string} body @returns {string|null} JSON with line breaks; null: it is none, or no container */
 export function prettyJson(body) {
   if (!/^\s*[[{]/.test(body)) return null;

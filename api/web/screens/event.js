@@ -4,7 +4,7 @@ import { call, may } from '../page/client.js';
 import { fill, h } from '../page/dom.js';
 import { copyButton, empty, pageHead, row, skeleton, table, textBlock, time } from '../page/parts.js';
 import { t } from '../page/text.js';
-import { prettyJson, visible } from '../pure/format.js';
+import { prettyJson, visible, whyNoBody } from '../pure/format.js';
 import { href, orgApi, placeLabel, placeOfRow, queryText } from '../pure/paths.js';
 import { reasonText, yesOrNo } from '../shared/verdict.js';
 import { deliveryCells, deliveryColumns, grouped } from '../shared/delivery_list.js';
@@ -41,10 +41,10 @@ function newestFirst(attempts) {
 }
 
 /** @param {any} event */
-function payload({ payload: text, payloadLocked }) {
+function payload(event) {
   return h('section', { class: 'panel', 'aria-label': t('event.payload') }, h('h2', null, t('event.payload')),
-    text === '' ? h('p', { class: 'quiet' }, t(payloadLocked ? 'body.locked' : 'body.removed'))
-      : textBlock(prettyJson(text) ?? text));
+    event.payload === '' ? h('p', { class: 'quiet' }, t(whyNoBody(event)))
+      : textBlock(prettyJson(event.payload) ?? event.payload));
 }
 
 /**
