@@ -169,6 +169,8 @@ static const struct opt event_options[] = {
       "`posthorn deliveries` takes", "yesterday today 1h 24h 7d" },
     { "until", "TIME", "events that were accepted before this time", NULL },
     { "limit", "N", "maximum number of rows; default: 100", NULL },
+    { "yes", NULL, "erase-payload: do not ask for the organization's name", NULL },
+    { "no-wait", NULL, "erase-payload: do not wait until it is erased everywhere", NULL },
     { "org", "NAME", "organization", NULL },
     { "project", "NAME", "project of a stack or environment", NULL },
     { "stack", "NAME", "stack", NULL },
@@ -380,12 +382,18 @@ static const struct command commands[] = {
       "organization.",
       "posthorn deliveries --org acme --state dead --since 2026-11-20T00:00:00Z",
       { deliveries_options, state_filter, filter, scope, at_engine } },
-    { "events", command_events, NULL, 0, 0, NULL,
-      "show which events were accepted, and how many webhooks wanted them",
+    { "events", command_events, "[list|erase-payload] [EVENT]", 0, 2, "list erase-payload",
+      "show which events were accepted, or erase the payload of one",
       "Prints one row per event, newest first. MATCHED is the number of webhooks that "
       "wanted the event when it came; - if that is not known: a dispatcher has not come to "
       "it yet, or an earlier version did. `posthorn explain --id` says why a webhook did "
-      "not want it.",
+      "not want it. "
+      "erase-payload asks for the organization's name, erases the payload of the event of this "
+      "id, in its history the headers, bodies and answers of its requests, too, and waits until nothing of "
+      "it is left; deliveries that wait are cancelled when their turn comes. The engine goes on "
+      "with it if the command is stopped, and through restarts. Afterwards "
+      "`posthorn compact`, with the engine stopped, takes it out of the files. Backups keep "
+      "it.",
       "posthorn events --org acme --unmatched --since 24h",
       { event_options, at_engine } },
     { "redeliver", command_redeliver, "EVENT", 1, 1, NULL,

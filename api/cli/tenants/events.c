@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-// events.c — `posthorn events`: what was accepted, and how many webhooks wanted it.
+// events.c — `posthorn events`: what was accepted, and how many webhooks wanted it; or
+// erases the payload of one event.
 
 #include <stdio.h>
+#include <string.h>
 
 #include "api/cli/core/api_client.h"
 #include "api/cli/core/attempt_table.h"
@@ -9,6 +11,7 @@
 #include "api/cli/core/row_pages.h"
 #include "api/cli/core/scope_options.h"
 #include "api/cli/core/terminal.h"
+#include "api/cli/tenants/payload_erasure.h"
 
 static void put_matched(struct table *t, const struct json_value *matched)
 {
@@ -54,7 +57,7 @@ static void put_query(const struct args *args, struct buf *path)
         buf_puts(path, "&unmatched=true");
 }
 
-int command_events(const struct args *args)
+static int list(const struct args *args)
 {
     static const char *const titles[] = { "ACCEPTED (UTC)", "MATCHED", "ID",
                                           "KIND", "PLACE" };
@@ -85,4 +88,18 @@ int command_events(const struct args *args)
     }
     buf_clear(&path);
     return is_good ? 0 : EXIT_FAILED;
+}
+
+int command_events(const struct args *args)
+{
+    bool erases =
+        args->n_operands > 0 && strcmp(args->operands[0], "erase-payload") == 0;
+
+    if (erases && args->n_operands < 2)
+        return command_misused(args->command, "the event's id is missing");
+    if (erases)
+        return cli_erase_payload(args, args->operands[1]);
+    if (args->n_operands > 1)
+        return command_misused(args->command, "there are too many arguments");
+    return list(args);
 }
