@@ -127,6 +127,7 @@ function figure(name, value) {
 function why(hook, status) {
   const { disabled } = hook.raw;
   if (disabled) return [named('disabled', disabled.reason), ' ', time(Date.parse(disabled.at))];
+  /** @type {(Node|string)[]} */
   const out = [status.failing ? sentence(status.failing.reason) : whyState(status)];
   const { reason, at } = hook.raw.handshakeState ?? {};
   if (reason && ['awaiting', 'refused'].includes(status.state)) {
