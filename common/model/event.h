@@ -51,6 +51,8 @@ struct event {
     bool is_closed; // the payload is the sealed text, as in the log
     // Its key is not there: payload, attributes and trace context are empty.
     bool is_locked;
+    bool
+        may_open; // the key is there and cannot be read now; set only if it is locked
     size_t n_sealed_bytes; // of the sealed text
 };
 

@@ -91,6 +91,7 @@ enum err event_decode(uint32_t place, struct str bytes, struct event *out,
     out->flags = version >= 4 ? unpack_u64(&u) : 0;
     out->erased_at_ms = version >= 4 ? unpack_i64(&u) : 0;
     out->is_locked = false;
+    out->may_open = false;
     out->is_closed = event_is_sealed(out) && !event_is_erased(out);
     out->n_sealed_bytes = out->is_closed ? out->payload.n_bytes : 0;
     if (out->dialect < DIALECT_PULUMI || (out->flags & ~EVENT_FLAGS_KNOWN) != 0)

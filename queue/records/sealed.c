@@ -55,14 +55,15 @@ static enum err seal(struct payload_keys *keys, struct str org,
     return err;
 }
 
-// ERR_NOTFOUND: there is no key that can be used.
+// ERR_NOTFOUND: there is no such key. ERR_DENIED: there is one that cannot be used now.
 static enum err open_parts(struct payload_keys *keys, struct str context,
                            struct str sealed, struct buf *room)
 {
     enum err err =
         keys != NULL ? payload_open(keys, context, sealed, room) : ERR_NOTFOUND;
 
-    return err == OK || err == ERR_CORRUPT ? err : ERR_NOTFOUND;
+    return err == OK || err == ERR_CORRUPT || err == ERR_NOTFOUND ? err
+                                                                  : ERR_DENIED;
 }
 
 static enum err unpack_parts(struct str plain, const struct member *parts,
@@ -117,7 +118,8 @@ enum err event_unseal(struct payload_keys *keys, struct event *e,
     e->payload = STR_EMPTY;
     e->cloud = STR_EMPTY;
     e->trace = STR_EMPTY;
-    e->is_locked = err == ERR_NOTFOUND;
+    e->may_open = err == ERR_DENIED;
+    e->is_locked = err == ERR_NOTFOUND || e->may_open;
     if (err == OK)
         err = unpack_parts(buf_str(room), MEMBERS(event_parts), e);
     return e->is_locked ? OK : err;
@@ -179,7 +181,7 @@ enum err attempt_unseal(struct payload_keys *keys, struct attempt *a,
     err = open_parts(keys, buf_str(&context), a->sealed, room);
     buf_clear(&context);
     drop_parts(a);
-    a->is_locked = err == ERR_NOTFOUND;
+    a->is_locked = err == ERR_NOTFOUND || err == ERR_DENIED;
     if (err == OK)
         err = unpack_parts(buf_str(room), MEMBERS(attempt_parts), a);
     return a->is_locked ? OK : err;

@@ -155,6 +155,24 @@ struct sending {
     bool is_erased;  // its payload was erased
 };
 
+// Notes what the history needs, without headers and body: no request is made.
+static void note_no_request(struct in_flight *a, const struct hook *hook,
+                            const struct event *event)
+{
+    struct attempt_notes *notes = in_flight_notes(a);
+
+    notes->is_erased = false;
+    notes->accepted_at_us = event->accepted_at_us;
+    notes->event_id = event->id;
+    notes->org_id = hook->org_id;
+    notes->span.is_wanted = false;
+    set_text(&notes->kind, event->kind);
+    set_text(&notes->url, hook->url);
+    buf_reset(&notes->sealed_for); // nothing of the payload is kept
+    buf_reset(&notes->headers);
+    buf_reset(&notes->body);
+}
+
 static bool on_event_to_send(void *data, const struct event *event)
 {
     struct sending *sending = data;
@@ -162,35 +180,33 @@ static bool on_event_to_send(void *data, const struct event *event)
         hook_record(delivery_hook(in_flight_delivery(sending->a)));
 
     sending->is_foreign = !hook_scope_holds(&hook->scope, event);
+    if (sending->is_foreign)
+        return false;
+    if (event->may_open) { // it is tried again, as if the receiver had failed
+        note_no_request(sending->a, hook, event);
+        sending->unsent = (struct unsent){
+            .reason = STR("the key that the event's payload is encrypted with "
+                          "cannot be read")
+        };
+        return false;
+    }
     sending->is_locked = event->is_locked;
     sending->is_erased = event_is_erased(event);
-    if (!sending->is_foreign && !sending->is_locked && !sending->is_erased)
+    if (!sending->is_locked && !sending->is_erased)
         sending->unsent = request_event(sending->d, sending->a, event);
     return false;
 }
 
-// Notes what the history needs, without headers and body.
 static bool on_event_aside(void *data, const struct event *event)
 {
     struct sending *sending = data;
-    struct in_flight *a = sending->a;
-    struct attempt_notes *notes = in_flight_notes(a);
     const struct hook *hook =
         hook_record(delivery_hook(in_flight_delivery(sending->a)));
 
     sending->is_foreign = !hook_scope_holds(&hook->scope, event);
     if (sending->is_foreign)
         return false;
-    notes->is_erased = false;
-    notes->accepted_at_us = event->accepted_at_us;
-    notes->event_id = event->id;
-    notes->org_id = hook->org_id;
-    notes->span.is_wanted = false; // no request is made
-    set_text(&notes->kind, event->kind);
-    set_text(&notes->url, hook->url);
-    buf_reset(&notes->sealed_for); // nothing of the payload is kept
-    buf_reset(&notes->headers);
-    buf_reset(&notes->body);
+    note_no_request(sending->a, hook, event);
     sending->unsent = (struct unsent){
         .reason = STR(
             "the dispatcher died three times with this delivery, so it is set "
