@@ -49,7 +49,7 @@ def test_bad_configuration_is_refused(tmp_path):
 def test_version():
     result = run_posthorn("version")
     assert result.returncode == 0
-    assert "0.1.0" in result.stdout
+    assert "posthorn 1.0.0-rc1\n" in result.stdout
 
 
 # --- what install-deps adds to apt ---

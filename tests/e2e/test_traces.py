@@ -79,7 +79,7 @@ def test_an_event_from_its_post_to_its_last_attempt(traced, collector, receiver)
     for span in (intake, queue, first, second):
         assert (span.trace, span.state) == (TRACE, "vendor=1, other=2")
         assert span.resource["service.name"] == "posthorn"
-        assert span.resource["service.version"] == "0.1.0"
+        assert span.resource["service.version"] == "1.0.0-rc1"
         assert span.resource["service.instance.id"]
         assert span.attributes["messaging.system"] == "posthorn"
         assert span.attributes["posthorn.organization"] == "acme"
