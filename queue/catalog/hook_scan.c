@@ -271,6 +271,64 @@ enum err hook_list_org(struct hook_store *hs, enum dialect dialect,
     return err;
 }
 
+// Adds those whose keys begin with `prefix`.
+static enum err add_numbers(struct hook_store *hs, MDB_cursor *cursor,
+                            struct str prefix, struct org_hook_numbers *out)
+{
+    struct hook_room room;
+    MDB_val key = val_of(prefix);
+    MDB_val val;
+    int rc = store_seek(cursor, &key, &val);
+
+    hook_room_init(&room);
+    while (rc == 0 && out->n < out->max &&
+           str_starts(str_of_val(key), prefix)) {
+        struct hook h;
+
+        if (hook_read(hs, mdb_cursor_txn(cursor), key, val, &h, &room) == OK) {
+            out->at[out->n++] = h.no;
+        } else {
+            out->is_whole = false;
+        }
+        rc = store_next(cursor, &key, &val);
+    }
+    out->is_whole = out->is_whole && out->n < out->max;
+    hook_room_clear(&room);
+    return rc == 0 || rc == MDB_NOTFOUND
+               ? OK
+               : store_err(hs->store, rc, "list hooks");
+}
+
+enum err hook_list_numbers(struct hook_store *hs, enum dialect dialect,
+                           struct str org, struct org_hook_numbers *out)
+{
+    MDB_cursor *cursor = NULL;
+    struct buf prefix;
+    MDB_txn *txn;
+    enum err err = store_read(hs->store, &txn);
+
+    out->n = 0;
+    out->is_whole = true;
+    if (err != OK)
+        return err;
+    buf_init(&prefix, KEY_MAX_BYTES);
+    err = store_err(
+        hs->store,
+        mdb_cursor_open(txn, store_db(hs->store, HOOKS_HOOKS), &cursor),
+        "list hooks");
+    for (int level = LEVEL_ORGANIZATION; level <= LEVEL_PROJECT && err == OK;
+         level++) {
+        buf_reset(&prefix);
+        hook_cursor_put_level(dialect, org, (enum hook_level)level, &prefix);
+        err = add_numbers(hs, cursor, buf_str(&prefix), out);
+    }
+    buf_clear(&prefix);
+    if (cursor != NULL)
+        mdb_cursor_close(cursor);
+    store_read_end(hs->store);
+    return err;
+}
+
 enum err hook_list(struct hook_store *hs, const struct hook_scope *scope,
                    struct str after_name, hook_visit visit, void *data)
 {

@@ -139,6 +139,17 @@ MUST_CHECK enum err hook_list(struct hook_store *hs,
 MUST_CHECK enum err hook_list_org(struct hook_store *hs, enum dialect dialect,
                                   struct str org, struct str after,
                                   hook_visit visit, void *data);
+// Numbers of hooks: `at` has room for `max`, of which `n` are there.
+struct org_hook_numbers {
+    uint64_t *at; // borrowed
+    size_t n, max;
+    bool is_whole; // false: there are more, or a record is damaged
+};
+
+// Sets `out` to the numbers of an organization's hooks at every level.
+MUST_CHECK enum err hook_list_numbers(struct hook_store *hs,
+                                      enum dialect dialect, struct str org,
+                                      struct org_hook_numbers *out);
 void hook_cursor_put(const struct hook *hook, struct buf *out);
 // Append the position before all hooks of an organization's level, and the position
 // after all hooks of a scope.

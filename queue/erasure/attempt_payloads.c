@@ -7,9 +7,11 @@
 
 #include "queue/erasure/attempt_payloads.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "common/base/codec.h"
+#include "common/log/log.h"
 #include "queue/erasure/erased_payloads.h"
 #include "queue/records/schema.h"
 
@@ -20,7 +22,8 @@ struct step {
     size_t n, max;
 };
 
-static enum err erase_attempt(struct step *step, uint64_t no)
+static enum err erase_attempt(struct step *step, struct payload_work *work,
+                              uint64_t no)
 {
     uint8_t bytes[8];
     MDB_val key = val_at(bytes, sizeof(bytes));
@@ -35,13 +38,17 @@ static enum err erase_attempt(struct step *step, uint64_t no)
         return OK;
     if (rc != 0)
         return store_err(s, rc, "erase payload");
-    if (!store_value_is_in_place(s, val))
-        return OK; // its pages are another's
+    if (!store_value_is_in_place(s, val)) { // its pages are another's
+        work->has_left = true;
+        return OK;
+    }
     if (attempt_decode(store_place(s, SHARD_ATTEMPTS, key), str_of_val(val),
                        &a) != OK) {
         rc = mdb_del(step->txn, store_db(s, SHARD_ATTEMPTS), &key, NULL);
         return store_err(s, rc, "erase payload");
     }
+    if (!id_eq(&a.event_id, &work->erase[work->at].event_id))
+        return OK;
     a.request_headers = STR_EMPTY;
     a.response_headers = STR_EMPTY;
     a.response_body = STR_EMPTY;
@@ -68,12 +75,13 @@ static int next_attempt(const struct step *step, struct payload_work *work)
 
     if (rc != 0)
         return rc;
-    memcpy(bytes, work->erase[work->at].bytes, 8);
+    memcpy(bytes, work->erase[work->at].position.bytes, 8);
     put_be64(bytes + 8, work->from_hook);
     put_be64(bytes + 16, work->from_no);
     rc = store_seek(cursor, &key, &val);
-    if (rc == 0 && (key.mv_size != sizeof(bytes) ||
-                    memcmp(key.mv_data, work->erase[work->at].bytes, 8) != 0))
+    if (rc == 0 &&
+        (key.mv_size != sizeof(bytes) ||
+         memcmp(key.mv_data, work->erase[work->at].position.bytes, 8) != 0))
         rc = MDB_NOTFOUND;
     if (rc == 0) {
         at = key.mv_data;
@@ -96,7 +104,7 @@ static enum err erase_event(struct step *step, struct payload_work *work,
         *is_end = rc == MDB_NOTFOUND;
         if (rc != 0)
             return *is_end ? OK : store_err(step->s, rc, "erase payload");
-        err = erase_attempt(step, work->from_no++);
+        err = erase_attempt(step, work, work->from_no++);
         if (err != OK)
             return err;
         step->n++;
@@ -117,8 +125,18 @@ enum err attempt_payloads_erase(struct store *s, MDB_txn *txn,
         err = erase_event(&step, work, &is_end);
         if (err != OK || !is_end)
             break;
-        err = erased_payload_put(s, txn, SHARD_META, work->erase[work->at]);
+        if (work->has_left) {
+            log_warn("attempts of an event cannot be erased: their pages are "
+                     "others'; "
+                     "run posthorn repair",
+                     "position=%" PRIu64,
+                     position_number(work->erase[work->at].position));
+        } else {
+            err = erased_payload_put(s, txn, SHARD_META,
+                                     work->erase[work->at].position);
+        }
         work->at++;
+        work->has_left = false;
         work->from_hook = 0;
         work->from_no = 0;
     }

@@ -73,39 +73,42 @@ enum err erased_payloads_forget(struct store *s, MDB_txn *txn, unsigned db,
 
 // --- what is to be done ---
 
-struct positions {
-    struct position *at;
+struct list {
+    struct payload_to_erase *at; // of rows: without ids
     size_t n, room;
 };
 
-static void add(struct positions *p, struct position position)
+static void add(struct list *l, struct position position, struct id event_id)
 {
-    if (p->n == p->room) {
-        p->room = p->room > 0 ? p->room * 2 : 16;
-        p->at = xrealloc(p->at, p->room * sizeof(*p->at));
+    if (l->n == l->room) {
+        l->room = l->room > 0 ? l->room * 2 : 16;
+        l->at = xrealloc(l->at, l->room * sizeof(*l->at));
     }
-    p->at[p->n++] = position;
+    l->at[l->n++] = (struct payload_to_erase){ position, event_id };
 }
 
 static bool on_order(void *data, const struct payload_order *order)
 {
-    add(data, order->position);
+    add(data, order->position, order->event_id);
     return true;
 }
 
 static int compare(const void *a, const void *b)
 {
-    return memcmp(a, b, sizeof(struct position));
+    const struct payload_to_erase *x = a;
+    const struct payload_to_erase *y = b;
+
+    return position_cmp(x->position, y->position);
 }
 
-static bool has(const struct positions *p, const struct position *position)
+static bool has(const struct list *l, const struct payload_to_erase *what)
 {
-    return p->n > 0 &&
-           bsearch(position, p->at, p->n, sizeof(*p->at), compare) != NULL;
+    return l->n > 0 &&
+           bsearch(what, l->at, l->n, sizeof(*l->at), compare) != NULL;
 }
 
 // Reads all rows that are there.
-static enum err read_rows(struct store *s, unsigned db, struct positions *out)
+static enum err read_rows(struct store *s, unsigned db, struct list *out)
 {
     uint8_t bytes[KEY_BYTES];
     MDB_val key = key_of(position_start, bytes);
@@ -124,7 +127,7 @@ static enum err read_rows(struct store *s, unsigned db, struct positions *out)
             struct position position;
 
             memcpy(position.bytes, (const char *)key.mv_data + NAME_BYTES, 8);
-            add(out, position);
+            add(out, position, (struct id){ { 0 } });
             rc = store_next(cursor, &key, &val);
         }
         mdb_cursor_close(cursor);
@@ -138,8 +141,8 @@ static enum err read_rows(struct store *s, unsigned db, struct positions *out)
 enum err payload_work_read(struct hook_store *hooks, struct store *s,
                            unsigned db, struct payload_work *out)
 {
-    struct positions orders = { .n = 0 };
-    struct positions rows = { .n = 0 };
+    struct list orders = { .n = 0 };
+    struct list rows = { .n = 0 };
     enum err err = payload_orders_each(hooks, 0, on_order, &orders);
 
     out->n_erase = 0;
@@ -157,7 +160,7 @@ enum err payload_work_read(struct hook_store *hooks, struct store *s,
     for (size_t i = 0;
          err == OK && i < rows.n && out->n_forget < PAYLOADS_AT_ONCE; i++) {
         if (!has(&orders, &rows.at[i]))
-            out->forget[out->n_forget++] = rows.at[i];
+            out->forget[out->n_forget++] = rows.at[i].position;
     }
     free(orders.at);
     free(rows.at);

@@ -199,9 +199,11 @@ static void on_trim(uv_work_t *work)
     log->has_more_to_trim =
         err == OK && (is_step_full(log) || n_keys == log->trim_max ||
                       log->erasing.has_more || log->ages.has_more);
-    if (err != OK)
+    if (err != OK) {
         log->erasing.n_org_bytes = 0; // it begins anew
-    if (err == ERR_FULL) {            // even to remove, a few pages are needed
+        org_ages_anew(log);
+    }
+    if (err == ERR_FULL) { // even to remove, a few pages are needed
         log->has_more_to_trim =
             store_turn(log->store, store_db(log->store, EVENTS_META));
     }

@@ -38,9 +38,11 @@ struct org_age {
     int64_t look_at_us; // UTC epoch; before, none of its events is old enough
     uint64_t from;      // its events before this one were looked at
     bool stays;         // one of those stayed, and may be removed later
+    int64_t took_us;    // the look so far
     // The events that deliveries to its hooks need, ascending: of the look that goes on.
     // Without them, what any delivery needs of a block stays as a whole.
-    uint64_t *needed; // owned
+    uint64_t *needed;      // owned
+    uint64_t needed_until; // what it says holds up to this event
     size_t n_needed;
     bool knows_needed;
     // Set by the loop, for the look that comes, if the last one wants them: its hooks,
@@ -86,6 +88,7 @@ struct event_log {
     struct shard_view **shards;   // for the trim; opened at first use
     struct list all;              // appends that are not done
     struct payload_work payloads; // the worker's during a trim
+    size_t n_erased_bytes;        // by the last step, of payloads
     struct org_ages {
         struct org_age *at; // owned; the worker's during a trim
         size_t n;
@@ -121,6 +124,9 @@ bool payloads_are_due(const struct event_log *log);
 // Runs in the worker, and works them off; if some were due, the transaction is to be
 // committed.
 MUST_CHECK enum err payloads_work(struct event_log *log, MDB_txn *txn);
+
+// After a step that was undone: all is looked at again.
+void org_ages_anew(struct event_log *log);
 
 // needs.c: the position that every shard's cursor has passed; the start if a shard cannot be
 // read. To be called before event_log_needs().

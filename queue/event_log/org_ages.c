@@ -33,6 +33,7 @@
 #define AGAIN_US   INT64_C(10000000) // until what stayed is looked at again
 // An organization with more of them keeps its old events until no delivery of anybody
 // needs an event of the same block.
+#define REST       100 // how much longer than a look is the wait for the next one
 #define HOOKS_MAX  1000
 #define NEEDED_MAX 20000 // what deliveries to its hooks need
 
@@ -137,20 +138,6 @@ static enum err read_anew(struct org_ages *ages, struct hook_store *hooks,
     return OK;
 }
 
-struct hooks {
-    uint64_t *at;
-    size_t n;
-};
-
-static bool on_hook(void *data, const struct hook *hook)
-{
-    struct hooks *hooks = data;
-
-    if (hooks->n < HOOKS_MAX)
-        hooks->at[hooks->n] = hook->no;
-    return ++hooks->n <= HOOKS_MAX;
-}
-
 // Reads the hooks of one organization of which events stayed, before these are looked at
 // again: a read of a thousand hooks takes milliseconds, in which no post is answered.
 static enum err read_hooks(struct org_ages *ages, struct hook_store *store,
@@ -159,18 +146,17 @@ static enum err read_hooks(struct org_ages *ages, struct hook_store *store,
     for (size_t i = 0; i < ages->n; i++) {
         struct org_age *age = &ages->at[i];
         const struct str org = { age->org.bytes, age->org.n_bytes };
-        struct hooks hooks;
+        struct org_hook_numbers hooks = { .max = HOOKS_MAX };
         enum err err;
 
         if (!age->wants_hooks || age->look_at_us > now_us)
             continue;
-        hooks = (struct hooks){ xcalloc(HOOKS_MAX, sizeof(uint64_t)), 0 };
-        err = hook_list_org(store, age->org.dialect, org, STR_EMPTY, on_hook,
-                            &hooks);
+        hooks.at = xcalloc(HOOKS_MAX, sizeof(*hooks.at));
+        err = hook_list_numbers(store, age->org.dialect, org, &hooks);
         forget(age);
         age->hooks = hooks.at;
         age->n_hooks = hooks.n;
-        age->knows_hooks = err == OK && hooks.n <= HOOKS_MAX;
+        age->knows_hooks = err == OK && hooks.is_whole;
         age->wants_hooks = false;
         return err;
     }
@@ -248,8 +234,9 @@ static int cmp_numbers(const void *a, const void *b)
 }
 
 // Reads which events deliveries to the organization's hooks need, if they are not too many.
-static void read_needed(const struct event_log *log, struct org_age *age)
+static void read_needed(const struct step *s, struct org_age *age)
 {
+    const struct event_log *log = s->log;
     struct event_numbers needed = { .at = xcalloc(NEEDED_MAX, sizeof(uint64_t)),
                                     .max = NEEDED_MAX };
     enum err err = OK;
@@ -262,9 +249,16 @@ static void read_needed(const struct event_log *log, struct org_age *age)
         }
     }
     age->needed = needed.at;
+    age->needed_until = s->passed;
     age->n_needed = needed.n;
     age->knows_needed = err == OK && needed.n < needed.max;
     qsort(needed.at, needed.n, sizeof(*needed.at), cmp_numbers);
+}
+
+static bool has_needed(const struct org_age *age, uint64_t number)
+{
+    return age->needed != NULL && bsearch(&number, age->needed, age->n_needed,
+                                          sizeof(number), cmp_numbers) != NULL;
 }
 
 // Whether a delivery needs an event of the block; of an organization whose hooks are known:
@@ -278,9 +272,8 @@ static bool is_needed(struct step *s, struct org_age *age, uint64_t number)
     if (!s->is_needed)
         return false;
     if (age->knows_hooks && age->needed == NULL)
-        read_needed(s->log, age);
-    return !age->knows_needed || bsearch(&number, age->needed, age->n_needed,
-                                         sizeof(number), cmp_numbers) != NULL;
+        read_needed(s, age);
+    return !age->knows_needed || has_needed(age, number);
 }
 
 // Removes the event if it is old enough. True in `is_young`: it is not, and those after it
@@ -294,8 +287,13 @@ static enum err look_at(struct step *s, struct org_age *age, uint64_t number,
     struct event e;
     struct str id_key;
     MDB_val val;
-    int rc = mdb_cursor_get(s->cursor, &key, &val, MDB_SET_KEY);
+    int rc;
 
+    if (age->knows_needed && has_needed(age, number)) {
+        age->stays = true; // nothing of it is read
+        return OK;
+    }
+    rc = mdb_cursor_get(s->cursor, &key, &val, MDB_SET_KEY);
     if (rc == MDB_NOTFOUND)
         return OK;
     if (rc != 0)
@@ -334,7 +332,9 @@ static enum err look_at_row(struct step *s, struct org_age *age,
 
         if (number < age->from)
             continue;
-        *is_end = number > s->passed;
+        // Rows of later events may have come since it was read what is needed.
+        *is_end = number > s->passed ||
+                  (age->needed != NULL && number > age->needed_until);
         if (!*is_end)
             err = look_at(s, age, number, is_end);
         if (!*is_end)
@@ -364,6 +364,11 @@ static void end_look(struct org_age *age, int64_t now_us)
     int64_t again_us =
         now_us + (age->kept_us < wait_us ? age->kept_us : wait_us);
 
+    // A look at much that stays takes at most a hundredth of the time.
+    if (age->stays && again_us < now_us + REST * age->took_us)
+        again_us = now_us + REST * age->took_us;
+    age->took_us = 0;
+
     if (age->look_at_us <= now_us || (age->stays && age->look_at_us > again_us))
         age->look_at_us = again_us;
     if (age->stays)
@@ -382,6 +387,8 @@ static enum err go_on(struct step *s, struct org_age *age, bool *is_end)
     struct buf key;
     enum err err = OK;
 
+    int64_t began_us = clock_mono_us();
+
     *is_end = false;
     buf_init(&key, LISTED_KEY_MAX_BYTES);
     begin_at(age, &key);
@@ -398,9 +405,22 @@ static enum err go_on(struct step *s, struct org_age *age, bool *is_end)
         err = OK;
     }
     buf_clear(&key);
+    age->took_us += clock_mono_us() - began_us;
     if (err == OK && *is_end)
         end_look(age, s->log->keep.now_us);
     return err;
+}
+
+void org_ages_anew(struct event_log *log)
+{
+    for (size_t i = 0; i < log->ages.n; i++) {
+        struct org_age *age = &log->ages.at[i];
+
+        forget(age);
+        age->from = 0;
+        age->look_at_us = 0;
+        age->stays = false;
+    }
 }
 
 enum err org_ages_trim(struct event_log *log, MDB_txn *txn,

@@ -17,6 +17,8 @@
 #include "queue/erasure/erased_payloads.h"
 #include "queue/event_log/inside.h"
 
+#define STEP_BYTES ((size_t)1024 * 1024) // as event_retention.c says
+
 void event_log_work_orders(struct event_log *log, struct hook_store *hooks)
 {
     enum err err;
@@ -54,32 +56,38 @@ static enum err replace(struct event_log *log, MDB_txn *txn, MDB_val key,
                      "erase payload");
 }
 
+// False in `is_done`: it cannot be erased.
 static enum err erase(struct event_log *log, MDB_txn *txn, MDB_cursor *cursor,
-                      struct position at)
+                      const struct payload_to_erase *what, bool *is_done)
 {
+    struct position at = what->position;
     MDB_val key = val_at(at.bytes, sizeof(at.bytes));
     struct event e;
     struct str id_key;
     MDB_val val;
     int rc = mdb_cursor_get(cursor, &key, &val, MDB_SET);
 
+    *is_done = true;
     if (rc == MDB_NOTFOUND)
         return OK; // retention removed it
     if (rc != 0)
         return store_err(log->store, rc, "erase payload");
     key = val_at(at.bytes, sizeof(at.bytes));
     if (!store_value_is_in_place(log->store, val)) {
-        log_warn(
-            "a payload cannot be erased: its pages are another event's; run "
-            "posthorn repair",
-            "position=%" PRIu64, position_number(at));
+        log_warn("a payload cannot be erased: its pages are another event's; "
+                 "run posthorn repair",
+                 "position=%" PRIu64, position_number(at));
+        *is_done = false;
         return OK;
     }
+    log->n_erased_bytes += val.mv_size;
     if (blame_deaths(BLAME_EVENT, 0, position_number(at)) >= BLAME_ASIDE ||
-        event_decode(store_place(log->store, EVENTS_EVENTS, key),
-                     str_of_val(val), &e, &id_key) != OK)
+        event_decode_at(store_place(log->store, EVENTS_EVENTS, key),
+                        str_of_val(key), str_of_val(val), &e, &id_key) != OK)
         return event_remove(log, txn, cursor, at, STR_EMPTY);
-    return event_is_erased(&e) ? OK : replace(log, txn, key, &e, id_key);
+    return event_is_erased(&e) || !id_eq(&e.id, &what->event_id)
+               ? OK
+               : replace(log, txn, key, &e, id_key);
 }
 
 enum err payloads_work(struct event_log *log, MDB_txn *txn)
@@ -96,19 +104,24 @@ enum err payloads_work(struct event_log *log, MDB_txn *txn)
         "erase payload");
     if (err != OK)
         return err;
-    for (size_t i = 0; i < work->n_erase && err == OK; i++) {
-        blame_begin(BLAME_EVENT, 0, position_number(work->erase[i]));
-        err = erase(log, txn, cursor, work->erase[i]);
-        if (err == OK) {
-            err = erased_payload_put(log->store, txn, EVENTS_META,
-                                     work->erase[i]);
-        }
+    log->n_erased_bytes = 0;
+    for (size_t i = 0;
+         i < work->n_erase && err == OK && log->n_erased_bytes < STEP_BYTES;
+         i++) {
+        struct position at = work->erase[i].position;
+        bool is_done;
+
+        blame_begin(BLAME_EVENT, 0, position_number(at));
+        err = erase(log, txn, cursor, &work->erase[i], &is_done);
+        if (err == OK && is_done)
+            err = erased_payload_put(log->store, txn, EVENTS_META, at);
     }
     blame_begin(BLAME_NOTHING, 0, 0);
     mdb_cursor_close(cursor);
     if (err == OK)
         err = erased_payloads_forget(log->store, txn, EVENTS_META, work);
-    work->n_erase = 0; // read again if the commit fails
+    work->n_erase =
+        0; // what is left, and after a commit that fails all, is read again
     work->n_forget = 0;
     return err;
 }

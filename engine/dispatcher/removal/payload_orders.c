@@ -24,7 +24,8 @@ static enum err keep_ready(struct dispatcher *d, struct payload_work *work)
     for (size_t i = 0; i < work->n_erase && err == OK; i++) {
         bool is_ready;
 
-        err = event_view_has_erased(d->events, work->erase[i], &is_ready);
+        err = event_view_has_erased(d->events, work->erase[i].position,
+                                    &is_ready);
         if (err == OK && is_ready)
             work->erase[n++] = work->erase[i];
     }
@@ -35,7 +36,7 @@ static enum err keep_ready(struct dispatcher *d, struct payload_work *work)
 static bool has(const struct payload_work *work, struct position position)
 {
     for (size_t i = 0; i < work->n_erase; i++) {
-        if (position_cmp(work->erase[i], position) == 0)
+        if (position_cmp(work->erase[i].position, position) == 0)
             return true;
     }
     return false;

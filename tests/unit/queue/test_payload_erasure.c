@@ -211,6 +211,31 @@ static void an_event_that_is_gone_counts_as_erased(void **state)
     assert_true(has_erased(f, view, &e, false));
 }
 
+// After the log alone was restored, another event may have the position of an order.
+static void an_event_of_another_id_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct new_event ne = event_of("a.b", "1");
+    struct event other;
+    struct payload_work work;
+    struct shard_view *view;
+    struct position last;
+    struct append a;
+
+    assert_int_equal(append(f, &ne, 1, &a), OK);
+    put_attempts(f, &ne.event);
+    other = ne.event;
+    other.id.bytes[3] ^= 0x55;
+    assert_int_equal(give(f, &other), OK);
+    work_log(f);
+    assert_int_equal(shard_view_open(&f->config, 0, &view), OK);
+    work_shard(f, view, &work, 100);
+    assert_true(has_erased(f, view, &other, true));
+    assert_true(has_erased(f, view, &other, false));
+    assert_string_equal(scan(f, position_start, 1, &last).payloads, "1");
+    assert_int_equal(attempts_of(view, &ne.event).n_with, N_ATTEMPTS);
+}
+
 static void orders_of_an_organization_are_limited(void **state)
 {
     struct fixture *f = *state;
@@ -232,6 +257,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_payload_leaves_log_and_history,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_event_that_is_gone_counts_as_erased,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_event_of_another_id_is_left_alone,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(orders_of_an_organization_are_limited,
                                         set_up, tear_down),
