@@ -76,13 +76,13 @@ static const struct member hook_tail[] = {
     MEMBER_SINCE(struct hook, pattern, 8),
     MEMBER_SINCE(struct hook, trace_context, 9),
     MEMBER_WITH(struct hook, signing, 10, SIGNING_ORGANIZATION),
-    MEMBER_SINCE(struct hook, handshake.is_wanted, 10),
-    MEMBER_WITH(struct hook, handshake.answer, 10, HANDSHAKE_FAILED),
-    MEMBER_SINCE(struct hook, handshake.rate_per_minute, 10),
-    MEMBER_SINCE(struct hook, handshake.url_sha256, 10),
-    MEMBER_SINCE(struct hook, handshake.origin, 10),
-    MEMBER_SINCE(struct hook, handshake.reason, 10),
-    MEMBER_SINCE(struct hook, handshake.at_ms, 10),
+    MEMBER_SINCE(struct hook, handshake.is_wanted, 11),
+    MEMBER_WITH(struct hook, handshake.answer, 11, HANDSHAKE_FAILED),
+    MEMBER_SINCE(struct hook, handshake.rate_per_minute, 11),
+    MEMBER_SINCE(struct hook, handshake.url_sha256, 11),
+    MEMBER_SINCE(struct hook, handshake.origin, 11),
+    MEMBER_SINCE(struct hook, handshake.reason, 11),
+    MEMBER_SINCE(struct hook, handshake.at_ms, 11),
 };
 
 // The names of the headers are in the record unsealed.

@@ -121,8 +121,9 @@ struct keyring;
 #define STATE_VERSION   3 // 2: clock_ms, ran_ms; 3: last_org
 // 2: paused, from; 3: is_operator; 4: values of headers are sealed, as are all
 // secrets that were replaced; 5: filter_order; 6: lower_headers;
-// 7: secret_at_ms; 8: pattern; 9: trace_context; 10: signing, handshake
-#define HOOK_VERSION        10
+// 7: secret_at_ms; 8: pattern; 9: trace_context; 10: signing;
+// 11: handshake
+#define HOOK_VERSION        11
 #define HOOK_VERSION_SEALED 4
 #define HEALTH_VERSION      2 // 2: a record at all
 #define TOKEN_VERSION       1

@@ -416,6 +416,7 @@ def test_payloads_go_when_they_are_too_much_but_not_what_is_needed(
     assert (row["state"], row["payload"]) == ("delivered", "")
     reply = engine.api("POST", f"{hook}/replay", {"ids": [first]})
     assert reply.status == 410 and "retention" in reply.json()["message"]
+    engine.wait_settled()
     answer = replay(engine, hook, 200, dryRun=True, state="delivered")
     assert answer["removed"] >= 1
     assert answer["matched"] + answer["removed"] == 125

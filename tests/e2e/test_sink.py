@@ -179,7 +179,7 @@ def test_every_command_has_help():
         result = posthorn(name, "--help")
         assert result.returncode == 0, name
         assert result.stdout.startswith(f"usage: posthorn {name}")
-    assert re.fullmatch(r"posthorn \d+\.\d+\.\d+\ndata directories of format 5; .*\n",
+    assert re.fullmatch(r"posthorn \d+\.\d+\.\d+(-rc\d+)?\ndata directories of format 5; .*\n",
                         posthorn("version").stdout)
 
 

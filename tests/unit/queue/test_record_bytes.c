@@ -193,6 +193,40 @@ static void an_event_of_version_1_is_read(void **state)
     assert_int_equal(e.trace.n_bytes, 0);
 }
 
+// A hook as it was before the handshake.
+static void a_hook_of_version_10_is_read(void **state)
+{
+    static const char hex[] =
+        "0a11cd03e80102c40461636d65c403776562c40470726f64c4016ec40164c40968"
+        "7474703a2f2f782f02c3cffedcba98765432100392c403612e62c403632e2a90c4"
+        "0635732c333073cd1b5803ccc8ce00011170c3c40b637573746f6d65722e6964c4"
+        "00c40463657274020102fdc363c305c40301ff02c3cf000001a0c4506c01c4027b"
+        "7dc302d8870f01";
+    struct hook_room hook_room;
+    uint8_t record[sizeof(hex) / 2];
+    struct hook h;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(record); i++) {
+        const char pair[] = { hex[2 * i], hex[2 * i + 1], '\0' };
+
+        record[i] = (uint8_t)strtoul(pair, NULL, 16);
+    }
+    hook_room_init(&hook_room);
+    memset(&h, 0xff, sizeof(h)); // of an earlier one
+    assert_int_equal(
+        hook_decode(RECORD_NOWHERE,
+                    (struct str){ (const char *)record, sizeof(record) }, NULL,
+                    &h, &hook_room),
+        OK);
+    assert_true(str_eq(h.url, STR("http://x/")));
+    assert_int_equal(h.signing, SIGNING_ORGANIZATION);
+    assert_false(h.handshake.is_wanted);
+    assert_int_equal(h.handshake.answer, HANDSHAKE_NONE);
+    assert_int_equal(h.handshake.origin.n_bytes, 0);
+    hook_room_clear(&hook_room);
+}
+
 static void what_is_read_is_what_was_written(void **state)
 {
     struct buf bytes;
@@ -247,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_are_what_they_were),
         cmocka_unit_test(an_event_of_version_1_is_read),
+        cmocka_unit_test(a_hook_of_version_10_is_read),
         cmocka_unit_test(what_is_read_is_what_was_written),
         cmocka_unit_test(what_is_cut_short_or_too_long_is_refused),
     };
