@@ -292,11 +292,13 @@ enum err payload_seal(struct payload_keys *k, struct str org,
 static enum err entry_of(struct payload_keys *k, struct str sealed,
                          struct entry **out)
 {
-    const uint8_t *at = (const uint8_t *)sealed.at + 1;
-    const uint8_t *key_id = at + KEY_LOCATOR_BYTES;
+    const uint8_t *at;
+    const uint8_t *key_id;
 
     if (sealed.n_bytes < PAYLOAD_SEAL_BYTES || sealed.at[0] != SEAL_VERSION)
         return ERR_CORRUPT;
+    at = (const uint8_t *)sealed.at + 1;
+    key_id = at + KEY_LOCATOR_BYTES;
     *out = entry_find(k, at, key_id + KEY_ID_BYTES);
     if ((*out)->err != OK)
         return (*out)->err;

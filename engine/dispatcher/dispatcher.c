@@ -102,6 +102,7 @@ static void end_sender(struct sender_link *link, const struct death *death)
     link->awaits_end = false;
     while ((s = in_flight_next(&d->schedule, link->index, &i)) != NULL)
         crash_of_sender(d, s, death);
+    handshakes_blame(d, death);
     turn_mark(d, TURN_LEAVE);
 }
 

@@ -59,6 +59,18 @@ static enum err hand_over(const char *dir, int fd, const struct accounts *a,
     return err;
 }
 
+// Makes the directory's own entry durable: without it, all keys would be gone after a power
+// cut. Whoever may not read the directory above has not made this one.
+static bool sync_parent(int fd)
+{
+    int parent = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_synced = parent < 0 || fsync(parent) == 0;
+
+    if (parent >= 0)
+        close(parent);
+    return is_synced;
+}
+
 enum err payload_key_dir_make(const struct config *config,
                               const struct accounts *accounts,
                               struct buf *faults)
@@ -79,6 +91,12 @@ enum err payload_key_dir_make(const struct config *config,
     if (fd < 0 || fstat(fd, &st) != 0) {
         buf_printf(faults, "payload_keys_dir: %s cannot be opened: %s\n", dir,
                    strerror(errno));
+        err = ERR_DENIED;
+    } else if (!sync_parent(fd)) {
+        buf_printf(faults,
+                   "payload_keys_dir: the directory above %s cannot be "
+                   "synced: %s\n",
+                   dir, strerror(errno));
         err = ERR_DENIED;
     } else if ((st.st_mode & S_IRWXO) != 0) {
         err = denied(dir, "is open to everybody; run chmod o= on it", faults);

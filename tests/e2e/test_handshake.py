@@ -95,6 +95,50 @@ def test_the_allowed_rate_holds_and_the_origin_may_be_anyones(engine, receiver):
         engine.post_event(payload={"n": n})
     times = [r.time for r in receiver.wait(4, "/slow")][1:]
     assert all(b - a > 0.95 for a, b in zip(times, times[1:])), times
+    # Neither does a lower rate of its own with a large burst go beyond it.
+    receiver.script("/burst", allow(rate="90"), Answer())
+    hook = engine.create_hook(receiver.url("/burst"), "/api/orgs/burst/hooks", handshake=True,
+                              rateLimit={"perSecond": 1, "burst": 1000})
+    wait_state(engine, hook, "allowed")
+    for n in range(3):
+        engine.post_event(payload={"n": n}, org="burst")
+    times = [r.time for r in receiver.wait(4, "/burst")][1:]
+    assert all(b - a > 0.95 for a, b in zip(times, times[1:])), times
+
+
+def test_who_is_gone_or_busy_is_left_alone(engine, receiver):
+    receiver.script("/gone", allow(status=410))
+    receiver.script("/busy", Answer(429, headers={"Retry-After": "60"}))
+    receiver.script("/refuses", Answer(403))
+    hooks = [engine.create_hook(receiver.url(path), handshake=True)
+             for path in ("/gone", "/busy", "/refuses")]
+    for hook in hooks:
+        wait_state(engine, hook, "refused")
+    wait_for(lambda: len(asked(receiver, "/refuses")) == 4, "others are asked again and again")
+    assert len(asked(receiver, "/gone")) == len(asked(receiver, "/busy")) == 1
+    # Another URL is another receiver.
+    receiver.script("/new", allow())
+    assert engine.api("PATCH", hooks[0], {"payloadUrl": receiver.url("/new")}).status == 200
+    wait_state(engine, hooks[0], "allowed")
+
+
+def test_organizations_are_asked_for_in_turns(engine, receiver):
+    receiver.script("/last", allow())
+    receiver.hold()
+    for n in range(30):  # more than there are slots, of five organizations
+        org = f"o{n % 5}"
+        assert engine.api("POST", f"/api/orgs/{org}/hooks", {
+            "organizationName": org, "name": f"n{n}", "displayName": "n", "payloadUrl": receiver.url("/held"),
+            "active": True, "handshake": True, "paused": True}).status == 201
+    receiver.wait(16, "/held")
+    assert engine.api("POST", "/api/orgs/last/hooks", {
+        "organizationName": "last", "name": "n", "displayName": "n", "payloadUrl": receiver.url("/last"),
+        "active": True, "handshake": True, "paused": True}).status == 201
+    engine.settle_hooks()
+    receiver.release()
+    receiver.wait(30, "/held")
+    last = receiver.wait(1, "/last")[0].time
+    assert len([r for r in receiver.got("/held") if r.time < last]) <= 27
 
 
 def test_few_are_asked_at_once_and_nobody_keeps_the_others_waiting(engine, receiver):

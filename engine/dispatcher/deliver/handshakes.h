@@ -26,6 +26,10 @@ bool handshakes_apply(struct dispatcher *d, unsigned sender,
 // The sender is gone: what it was to ask is asked again later.
 void handshakes_lose_sender(struct dispatcher *d, unsigned sender);
 
+// A sender died: if it was the request of a handshake that it died with, and not for the
+// first time, nobody is asked for that hook any more until it changes.
+void handshakes_blame(struct dispatcher *d, const struct death *death);
+
 // Asks again whom it is time to ask, and tells api what it has not written yet.
 void handshakes_on_second(struct dispatcher *d);
 

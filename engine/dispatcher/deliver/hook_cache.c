@@ -66,11 +66,11 @@ static void allow(uint32_t per_minute, struct throttle_limits *limits)
     uint32_t burst = per_minute < 1200 ? 1 : per_minute / 600;
     uint32_t rate = per_minute + 1 - burst;
 
-    if (limits->rate_per_minute == 0 || rate < limits->rate_per_minute) {
+    if (limits->rate_per_minute == 0 || rate < limits->rate_per_minute)
         limits->rate_per_minute = rate;
-        if (limits->rate_burst == 0 || burst < limits->rate_burst)
-            limits->rate_burst = burst;
-    }
+    // Also where the webhook's own rate is the lower one.
+    if (limits->rate_burst == 0 || burst < limits->rate_burst)
+        limits->rate_burst = burst;
 }
 
 static struct throttle_limits limits_of(const struct dispatcher *d,
