@@ -16,6 +16,7 @@
 
 #include "common/base/codec.h"
 #include "common/base/mem.h"
+#include "common/files/small_file.h"
 #include "common/log/log.h"
 
 #define VERSION       1
@@ -51,21 +52,6 @@ static void pack(const struct login_table *t, struct buf *out)
     record_end(out, start);
 }
 
-static bool write_all(int fd, struct str bytes)
-{
-    while (bytes.n_bytes > 0) {
-        ssize_t n = write(fd, bytes.at, bytes.n_bytes);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes.at += n;
-        bytes.n_bytes -= (size_t)n;
-    }
-    return true;
-}
-
 // Writes a file that was not there. False: errno says why.
 static bool write_new(const char *path, struct str bytes)
 {
@@ -78,7 +64,7 @@ static bool write_new(const char *path, struct str bytes)
               OWNER_READS);
     if (fd < 0)
         return false;
-    is_done = write_all(fd, bytes);
+    is_done = small_file_write(fd, bytes);
     return close(fd) == 0 && is_done;
 }
 

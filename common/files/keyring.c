@@ -191,23 +191,6 @@ static void put_text(struct keyring *k)
     buf_clear(&text);
 }
 
-static bool write_whole(int fd, const char *text)
-{
-    size_t n_bytes = strlen(text);
-
-    while (n_bytes > 0) {
-        ssize_t n = write(fd, text, n_bytes);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        text += n;
-        n_bytes -= (size_t)n;
-    }
-    return fsync(fd) == 0;
-}
-
 static bool sync_parent(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -252,7 +235,8 @@ static enum err write_file(const char *name, struct keyring *k, bool is_new,
     (void)unlink(temporary); // left by an earlier call; open() finds errors
     fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
     put_text(k);
-    done = fd >= 0 && keep_owner(fd, path) && write_whole(fd, k->keys->text);
+    done = fd >= 0 && keep_owner(fd, path) &&
+           small_file_write(fd, str_of(k->keys->text)) && fsync(fd) == 0;
     crypto_wipe(k->keys->text, sizeof(k->keys->text));
     if (fd >= 0)
         close(fd);

@@ -17,6 +17,7 @@
 
 #include "common/base/mem.h"
 #include "common/files/keyring.h"
+#include "common/files/small_file.h"
 #include "common/log/log.h"
 
 #define NAME_BYTES     (2 * KEY_LOCATOR_BYTES + 4)
@@ -231,21 +232,6 @@ enum err key_file_read(int dir_fd, struct keyring *keyring,
 
 // --- writing ---
 
-static bool write_whole(int fd, struct str text)
-{
-    while (text.n_bytes > 0) {
-        ssize_t n = write(fd, text.at, text.n_bytes);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        text.at += n;
-        text.n_bytes -= (size_t)n;
-    }
-    return fsync(fd) == 0;
-}
-
 // Replaces the file, if there is one. False: errno.
 static bool write_file(int dir_fd, const char *name, struct str text)
 {
@@ -257,7 +243,7 @@ static bool write_file(int dir_fd, const char *name, struct str text)
     (void)unlinkat(dir_fd, temporary, 0); // of a call that was interrupted
     fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
                 0600);
-    is_done = fd >= 0 && write_whole(fd, text);
+    is_done = fd >= 0 && small_file_write(fd, text) && fsync(fd) == 0;
     reason = errno;
     if (fd >= 0)
         close(fd);

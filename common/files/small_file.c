@@ -75,3 +75,18 @@ enum err small_file_read(const char *path, char *text, size_t room,
     close(fd);
     return err;
 }
+
+bool small_file_write(int fd, struct str text)
+{
+    while (text.n_bytes > 0) {
+        ssize_t n = write(fd, text.at, text.n_bytes);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        text.at += n;
+        text.n_bytes -= (size_t)n;
+    }
+    return true;
+}

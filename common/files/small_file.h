@@ -4,10 +4,12 @@
 #ifndef COMMON_FILES_SMALL_FILE_H
 #define COMMON_FILES_SMALL_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 #include "common/base/err.h"
+#include "common/base/str.h"
 
 // Resolves `path` to the file itself: follows a link that belongs to root or to
 // this user. Does not follow another user's link, which could lead to any file of
@@ -21,5 +23,9 @@ char *small_file_resolve(const char *path);
 // wrong, in words that follow the path; they stay valid until the next call.
 MUST_CHECK enum err small_file_read(const char *path, char *text, size_t room,
                                     mode_t *mode, const char **why);
+
+// Writes all of `text`, however often that is interrupted. False: errno says why; some of it
+// may have been written.
+bool small_file_write(int fd, struct str text);
 
 #endif
