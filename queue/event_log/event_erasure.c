@@ -17,9 +17,6 @@
 #include "queue/erasure/mark_row.h"
 #include "queue/event_log/inside.h"
 
-// A batch of appends waits for one step at most.
-#define STEP_US       INT64_C(5000)
-#define STEP_BYTES    ((size_t)1024 * 1024) // as event_retention.c says
 #define EVENTS_A_LOOK 64 // events between two looks at the clock
 #define NAMES_AT_ONCE 500
 
@@ -49,7 +46,7 @@ struct erase_step {
 
 static bool is_over(const struct erase_step *s)
 {
-    return s->n_bytes >= STEP_BYTES ||
+    return s->n_bytes >= TRIM_STEP_BYTES ||
            (s->n_seen > 0 && s->n_seen % EVENTS_A_LOOK == 0 &&
             clock_mono_us() >= s->until_us);
 }
@@ -135,7 +132,7 @@ enum err event_erase_some(struct event_log *log, MDB_txn *txn,
     struct erase_step step = { .log = log,
                                .txn = txn,
                                .org = { e->org, e->n_org_bytes },
-                               .until_us = clock_mono_us() + STEP_US };
+                               .until_us = clock_mono_us() + TRIM_STEP_US };
     struct erasure_mark mark;
     size_t n_names = 0;
     bool is_end = false;

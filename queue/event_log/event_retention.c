@@ -88,14 +88,10 @@ static int64_t believed_us(const struct event_log *log, MDB_cursor *cursor,
     return accepted_at_us <= latest_us ? accepted_at_us : INT64_MAX;
 }
 
-// LMDB lists the pages that a commit frees in one record. A short record needs no
-// consecutive pages, which a full map may not have.
-#define STEP_BYTES ((size_t)1024 * 1024)
-
 static bool is_step_full(const struct event_log *log)
 {
     return log->n_trimmed == log->trim_max ||
-           log->n_trimmed_bytes >= STEP_BYTES;
+           log->n_trimmed_bytes >= TRIM_STEP_BYTES;
 }
 
 // Continues where the last step ended; starts from the front again after it met

@@ -21,6 +21,12 @@
 
 #define NOISE_WORDS 64
 
+// A batch of appends waits for one step of a removal at most.
+#define TRIM_STEP_US INT64_C(5000)
+// LMDB lists the pages that a commit frees in one record. A short record needs no
+// consecutive pages, which a full map may not have.
+#define TRIM_STEP_BYTES ((size_t)1024 * 1024)
+
 struct shard_view;
 
 // Which organizations posted lately. All zeros: none did.

@@ -26,14 +26,11 @@
 #include "queue/shard/shard_rows.h"
 #include "queue/shard/shard_view.h"
 
-// A batch of appends waits for one step at most.
-#define STEP_US    INT64_C(5000)
-#define STEP_BYTES ((size_t)1024 * 1024) // as event_retention.c says
-#define SOON_US    INT64_C(1000000)
-#define AGAIN_US   INT64_C(10000000) // until what stayed is looked at again
+#define SOON_US  INT64_C(1000000)
+#define AGAIN_US INT64_C(10000000) // until what stayed is looked at again
+#define REST     100 // how much longer than a look is the wait for the next one
 // An organization with more of them keeps its old events until no delivery of anybody
 // needs an event of the same block.
-#define REST       100 // how much longer than a look is the wait for the next one
 #define HOOKS_MAX  1000
 #define NEEDED_MAX 20000 // what deliveries to its hooks need
 
@@ -211,7 +208,7 @@ struct step {
 
 static bool is_over(const struct step *s)
 {
-    return s->n_removed >= s->log->trim_max || s->n_bytes >= STEP_BYTES ||
+    return s->n_removed >= s->log->trim_max || s->n_bytes >= TRIM_STEP_BYTES ||
            clock_mono_us() >= s->until_us;
 }
 
@@ -431,7 +428,7 @@ enum err org_ages_trim(struct event_log *log, MDB_txn *txn,
                       .txn = txn,
                       .passed = position_number(passed),
                       .block = UINT64_MAX,
-                      .until_us = clock_mono_us() + STEP_US };
+                      .until_us = clock_mono_us() + TRIM_STEP_US };
     bool is_end = true;
     enum err err = OK;
 

@@ -17,8 +17,6 @@
 #include "queue/erasure/erased_payloads.h"
 #include "queue/event_log/inside.h"
 
-#define STEP_BYTES ((size_t)1024 * 1024) // as event_retention.c says
-
 void event_log_work_orders(struct event_log *log, struct hook_store *hooks)
 {
     enum err err;
@@ -105,8 +103,8 @@ enum err payloads_work(struct event_log *log, MDB_txn *txn)
     if (err != OK)
         return err;
     log->n_erased_bytes = 0;
-    for (size_t i = 0;
-         i < work->n_erase && err == OK && log->n_erased_bytes < STEP_BYTES;
+    for (size_t i = 0; i < work->n_erase && err == OK &&
+                       log->n_erased_bytes < TRIM_STEP_BYTES;
          i++) {
         struct position at = work->erase[i].position;
         bool is_done;
