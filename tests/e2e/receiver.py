@@ -33,8 +33,8 @@ class Request:
     raw_headers: list  # (name, value) as they came
     body: bytes
     connection: int  # which one, counted from 1
-    time: float
-    n_answered: int  # how many had been answered when it came
+    time: float = 0
+    n_answered: int = 0  # how many had been answered when it came
     answer: Answer = None  # what it got
 
     @property
@@ -134,7 +134,8 @@ class _Handler(socketserver.BaseRequestHandler):
         request = self.read_request()
         if request is None:
             return False
-        with receiver.lock:
+        with receiver.lock:  # so that what comes later in the list came later
+            request.time, request.n_answered = time.time(), receiver.n_answered
             receiver.requests.append(request)
         receiver.may_answer.wait()
         answer = request.answer = receiver.next_answer(request.path)
@@ -158,8 +159,7 @@ class _Handler(socketserver.BaseRequestHandler):
         length = int(dict((n.lower(), v) for n, v in headers)
                      .get("content-length", 0))
         body = self.stream.read(length)
-        return Request(method, path, headers, body, self.number, time.time(),
-                       self.server.receiver.n_answered)
+        return Request(method, path, headers, body, self.number)
 
     def give(self, answer):
         if answer.do == "hang":

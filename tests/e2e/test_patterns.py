@@ -66,6 +66,7 @@ def test_a_patterns_life(engine, receiver):
     assert engine.api("PATCH", hook, {"pattern": over(5)}).json()["pattern"] == over(5)
     engine.settle_hooks()
     first = engine.post_event("a.b", {"total": 6}, org)
+    receiver.wait(1, "/life")
     assert engine.api("PATCH", hook, {"pattern": None}).status == 200
     assert "pattern" not in engine.api("GET", hook).json()
     engine.settle_hooks()

@@ -218,7 +218,8 @@ def test_events_that_the_hook_never_got(engine, receiver):
     answer = replay(engine, hook, unmatched=True, since=since)
     assert answer["matched"] == 4
     assert wait_done(engine, hook, answer["replayId"])["delivered"] == 4
-    assert [r.id for r in receiver.got("/in")] == [late, *early, missed]
+    first, *others = [r.id for r in receiver.got("/in")]
+    assert first == late and sorted(others) == sorted([*early, missed])
     again = replay(engine, hook, 200, unmatched=True, since=since)
     assert again["matched"] == 0
     books = engine.wait_settled()
