@@ -222,6 +222,31 @@ def test_install_deps_takes_promtool_alone_out_of_its_package(tmp_path):
     assert apt.install_deps("--tests", PROMTOOL=str(target)) == ("", "")
 
 
+@needs_apt
+def test_install_deps_brings_a_server_that_is_not_started(tmp_path):
+    apt = Apt(tmp_path, version="13")
+    apt.hide("nats-server")
+    # Its package enables the service that is not masked, and would start it.
+    units = tmp_path / "units"
+    apt.write("apt-get", f"""
+        case $* in *nats-server*)
+            readlink {units}/nats-server.service >>{tmp_path}/asked
+            mkdir -p {units}/multi-user.target.wants
+            ln -s x {units}/multi-user.target.wants/nats-server.service ;;
+        esac
+        echo "$*" >>{tmp_path}/asked""")
+    world = {"SYSTEMD_UNITS": str(units), "NATS_SERVER": "/nowhere"}
+    _, asked = apt.install_deps("--cluster", **world)
+    masked, installed = asked.splitlines()[-2:]
+    assert masked == "/dev/null"
+    assert "nats-server" in installed and "libnats-dev" in installed
+    assert [path for path in units.rglob("*") if not path.is_dir()] == []
+    apt.offers({"nats-server": "2.9.10-1+b3"})
+    printed, asked = apt.install_deps("--cluster", status=1, **world)
+    assert "nats-server from 2.10.27 (apt has 2.9.10-1+b3)" in printed
+    assert " install " not in asked
+
+
 def test_another_mbedtls_is_refused_with_a_sentence(tmp_path):
     """The configuration, where pkg-config knows no other mbedTLS."""
     for name in ("mbedx509", "mbedtls"):
