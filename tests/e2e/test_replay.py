@@ -18,8 +18,8 @@ DOWN, UP = Answer(status=500), Answer(status=200)
 
 
 @pytest.fixture
-def engine(make_engine):
-    return make_engine(retry_schedule=SCHEDULE, breaker_failures="0").start()
+def settings():
+    return {"retry_schedule": SCHEDULE, "breaker_failures": "0"}
 
 
 def replay(engine, owner, status=202, **body):
