@@ -478,5 +478,9 @@ def test_fuzz_what_is_there(engine, receiver, tmp_path, request):
 
 
 def test_fuzz_intake(engine, tmp_path, request):
+    """Without --long, once for each of the two bodies that it takes: the other places have
+    the same handlers, and test_the_other_operations asks each of them."""
     fuzz(engine, tmp_path, engine.ingest_port, {}, "--include-path-regex",
-         "events$", "--max-examples", n_examples(10, 1000, request))
+         n_examples("^/api/orgs/[^/]*/events$|^/organizations/[^/]*/projects/.*events$",
+                    "events$", request),
+         "--max-examples", n_examples(10, 1000, request))
