@@ -13,6 +13,10 @@
 // All functions wait, up to the time that the caller gives, and may be called by any
 // thread; of one `struct journal_reader`, one thread at a time makes use. None is called on
 // the thread of an event loop.
+//
+// Besides the errors that are named below, each function may return ERR_INVALID: a name is
+// not valid, or the number of a chain is too high; and ERR_CORRUPT or ERR_IO: what keeps the
+// journal is damaged or fails, which does not pass by itself.
 
 #ifndef QUEUE_JOURNAL_JOURNAL_H
 #define QUEUE_JOURNAL_JOURNAL_H
@@ -53,7 +57,8 @@ struct journal_value {
 typedef void (*journal_value_fn)(void *data, const struct journal_value *v);
 
 // Answers a request, on a thread of the journal: appends to `answer`, at most
-// JOURNAL_REQUEST_BYTES. An error other than OK tells the asker that there is no answer.
+// JOURNAL_REQUEST_BYTES. An error other than OK tells the asker that there is no answer
+// (ERR_AGAIN).
 typedef enum err (*journal_serve_fn)(void *data, struct str body,
                                      struct buf *answer);
 
@@ -135,6 +140,7 @@ MUST_CHECK static inline enum err journal_judge(struct journal *j,
 // with the same id tells, and appends if it was not stored. Until then the entry may still
 // turn up. ERR_FULL: no room, and it is not stored. ERR_TOOBIG: longer than
 // JOURNAL_ENTRY_BYTES.
+// NOLINTBEGIN(readability-function-size): each is needed, and named at each call
 MUST_CHECK static inline enum err
 journal_append(struct journal *j, unsigned chain, uint64_t after,
                const uint8_t id[JOURNAL_ENTRY_ID], struct str bytes,
@@ -142,6 +148,7 @@ journal_append(struct journal *j, unsigned chain, uint64_t after,
 {
     return j->ops->append(j, chain, after, id, bytes, wait_ms, seq);
 }
+// NOLINTEND(readability-function-size)
 
 // The chain's last entry, as a majority has it. ERR_NOTFOUND: it has none. ERR_AGAIN.
 MUST_CHECK static inline enum err journal_last(struct journal *j,
@@ -173,9 +180,10 @@ journal_reader_open(struct journal *j, unsigned chain, uint64_t after,
 // The next entry. Entries come in their order, and none is passed over; one that came
 // before may come again, and an entry that is not part of the chain may come, too: entries
 // tell by what they contain whether they continue. ERR_NOTFOUND: there was none within
-// `wait_ms`. ERR_AGAIN: the journal cannot be reached; call again. ERR_GONE: entries behind
-// the last one that was read were removed by journal_trim(): this reader is of no use any
-// more.
+// `wait_ms`; an entry may come later than its writer learned of it. ERR_AGAIN: the journal
+// cannot be reached; call again. ERR_GONE: entries behind the last one that was read were
+// removed by journal_trim(), or that one itself, if the journal cannot tell: this reader is
+// of no use any more. A reader that began at 0 begins with the first entry that there is.
 MUST_CHECK static inline enum err journal_reader_next(struct journal_reader *r,
                                                       int64_t wait_ms,
                                                       struct journal_entry *out)
@@ -200,9 +208,10 @@ journal_value_get(struct journal *j, struct str key, int64_t wait_ms,
 }
 
 // Sets the value if its revision is `expected` (0: there is none), or deletes it
-// (`bytes` is NULL). OK: stored, *revision is the new one. ERR_CONFLICT: another revision
-// is there. ERR_AGAIN: not known whether it is stored. ERR_FULL. ERR_TOOBIG: longer than
-// JOURNAL_VALUE_BYTES.
+// (`bytes` is NULL; `expected` is above 0). OK: stored, *revision is the new one, higher
+// than all before. ERR_CONFLICT: another revision is there. ERR_AGAIN: not known whether it
+// is stored; it may still turn up, while its revision is the expected one. ERR_FULL.
+// ERR_TOOBIG: longer than JOURNAL_VALUE_BYTES.
 MUST_CHECK static inline enum err
 journal_value_put(struct journal *j, struct str key, const struct str *bytes,
                   uint64_t expected, int64_t wait_ms, uint64_t *revision)
@@ -212,8 +221,11 @@ journal_value_put(struct journal *j, struct str key, const struct str *bytes,
 
 // Calls `on_value` for the last value of each key that begins with `prefix` and changed
 // behind revision `after` (0: for all that there are); waits up to `wait_ms` for the first
-// one. *revision: pass it as `after` the next time. A value may come again; the last value
-// of a key is never passed over. ERR_NOTFOUND: none within `wait_ms`. ERR_AGAIN.
+// one. OK: *revision is what to pass as `after` the next time. A value may come again; the
+// last value of a key is never passed over, and a deletion counts as one, but for a watcher
+// that begins at 0. ERR_NOTFOUND: none within `wait_ms`; one may come later than who set it
+// learned of it. ERR_AGAIN.
+// NOLINTBEGIN(readability-function-size): each is needed, and named at each call
 MUST_CHECK static inline enum err
 journal_value_watch(struct journal *j, struct str prefix, uint64_t after,
                     int64_t wait_ms, journal_value_fn on_value, void *data,
@@ -222,15 +234,18 @@ journal_value_watch(struct journal *j, struct str prefix, uint64_t after,
     return j->ops->value_watch(j, prefix, after, wait_ms, on_value, data,
                                revision);
 }
+// NOLINTEND(readability-function-size)
 
 // --- leases ---
 
 // A lease says who tries; that two do not both write is what journal_append() ensures. A
-// lease ends JOURNAL_LEASE_MS after it was taken or kept, by the clock of the journal.
+// lease ends JOURNAL_LEASE_MS after it was taken or kept, by the clock of the journal, or up
+// to a third of that earlier or later.
 #define JOURNAL_LEASE_MS 30000
 
-// Takes the lease if nobody holds it. *term grows with each change of the lease. ERR_EXISTS:
-// somebody holds it. ERR_AGAIN: not known whether it is taken.
+// Takes the lease if nobody holds it. *term is higher than each before. ERR_EXISTS: somebody
+// holds it, perhaps this holder. ERR_AGAIN: not known whether it is taken, which
+// journal_lease_get() tells.
 MUST_CHECK static inline enum err
 journal_lease_take(struct journal *j, struct str name, struct str holder,
                    int64_t wait_ms, uint64_t *term)
@@ -239,8 +254,8 @@ journal_lease_take(struct journal *j, struct str name, struct str holder,
 }
 
 // Keeps a lease for JOURNAL_LEASE_MS from now on: *term is that of the last success, and
-// becomes the new one. ERR_CONFLICT: it ended, or is another's. ERR_AGAIN: not known
-// whether it is kept; the next call of this function settles it.
+// becomes the new one, which is not lower. ERR_CONFLICT: it ended, or is another's.
+// ERR_AGAIN: not known whether it is kept; the next call of this function settles it.
 MUST_CHECK static inline enum err
 journal_lease_keep(struct journal *j, struct str name, struct str holder,
                    int64_t wait_ms, uint64_t *term)
@@ -267,8 +282,9 @@ journal_lease_get(struct journal *j, struct str name, int64_t wait_ms,
 
 // --- requests ---
 
-// Asks whoever serves `address`, and appends the answer. Made at most once. ERR_NOTFOUND:
-// nobody serves it. ERR_AGAIN: no answer within `wait_ms`; it may have been worked on.
+// Asks whoever serves `address`, and appends the answer. Made at most once: if several
+// journals serve the address, one of them gets it. ERR_NOTFOUND: nobody serves it.
+// ERR_AGAIN: no answer within `wait_ms`; it may have been worked on.
 // ERR_TOOBIG: the body is longer than JOURNAL_REQUEST_BYTES.
 MUST_CHECK static inline enum err
 journal_request(struct journal *j, struct str address, struct str body,
