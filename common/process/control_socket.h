@@ -13,11 +13,12 @@
 #include "common/base/err.h"
 #include "common/process/blame.h"
 
-#define CONTROL_FD 3 // a role's end of the socket
-#define METRICS_FD 4 // the board of metrics; for a sender: its own page
-#define BLAME_FD   6 // the page of its notes; 5 is a listening socket
-#define TLS_FD     7 // what its listener needs to speak TLS (tls_bundle.h)
-#define PAGES_FD   8 // the first of all pages of metrics; senders: none
+#define CONTROL_FD     3 // a role's end of the socket
+#define METRICS_FD     4 // the board of metrics; for a sender: its own page
+#define ROLE_LISTEN_FD 5 // a listening socket, if the role listens
+#define BLAME_FD       6 // the page of its notes
+#define TLS_FD         7 // what its listener needs to speak TLS (tls_bundle.h)
+#define PAGES_FD       8 // the first of all pages of metrics; senders: none
 
 // Environment variables that the supervisor sets for a role.
 #define CONTROL_ENV_SOURCES "POSTHORN_ROLE_SOURCES" // config file, sets: lines

@@ -247,10 +247,10 @@ bool metrics_is_owner(size_t slot, unsigned owners)
     return (row_at(slot)->owner & owners) != 0;
 }
 
-// A sender or the exporter, which exchange bytes with servers elsewhere.
+// As role_is_outward() says of its role.
 static bool is_outward(size_t slot)
 {
-    return metrics_is_owner(slot, METRICS_SENDER | METRICS_EXPORTER);
+    return metrics_is_owner(slot, METRICS_OUTWARD);
 }
 
 // From the page of an outward role, reads only what such roles count: an intruder may have

@@ -6,7 +6,7 @@
 // slots and prints Prometheus text. A slot outlives the process that writes it: a
 // restarted role continues the counts.
 //
-// A sender, which faces hostile bytes, and the exporter have their own page and nothing else: each page
+// Senders and relays, which face hostile bytes, and the exporter have their own page and nothing else: each page
 // is a file of its own, so that no mapping can reach another one. Of what a sender
 // writes there, readers take only what senders count, within bounds.
 
@@ -45,9 +45,11 @@ enum metrics_owners {
     METRICS_API = 1 << 3,
     METRICS_SUPERVISOR = 1 << 4,
     METRICS_EXPORTER = 1 << 5,
+    METRICS_RELAY = 1 << 6,
     METRICS_SERVERS = METRICS_INGEST | METRICS_API,
     METRICS_STORES = METRICS_INGEST | METRICS_DISPATCHER | METRICS_API,
-    METRICS_ROLES = METRICS_STORES | METRICS_SENDER | METRICS_EXPORTER,
+    METRICS_OUTWARD = METRICS_SENDER | METRICS_EXPORTER | METRICS_RELAY,
+    METRICS_ROLES = METRICS_STORES | METRICS_OUTWARD,
     METRICS_ALL = METRICS_ROLES | METRICS_SUPERVISOR,
     // The supervisor counts it on the board; what the page says is not looked at.
     METRICS_ON_BOARD = 1 << 8,

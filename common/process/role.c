@@ -148,7 +148,7 @@ struct role *role_start(enum role_kind kind, unsigned index)
     log_set_debug(r->config.debug);
     log_set_json(config_logs_json(&r->config));
     // Setup makes the key first, where only root may; senders read certificates
-    // only, and the exporter its headers.
+    // only, the exporter its headers, and a relay nothing.
     if (kind != ROLE_SETUP && !role_is_outward(kind))
         sandbox_user(kind, &r->config);
     sandbox_early(&r->config);
@@ -177,6 +177,8 @@ static size_t frame_max_bytes(enum role_kind from, enum role_kind to)
         [ROLE_DISPATCHER][ROLE_EXPORTER] = SPAN_FRAME_MAX_BYTES,
         [ROLE_EXPORTER][ROLE_INGEST] = NO_FRAME_MAX_BYTES,
         [ROLE_EXPORTER][ROLE_DISPATCHER] = NO_FRAME_MAX_BYTES,
+        [ROLE_REPLICATOR][ROLE_RELAY] = LEAD_FRAME_MAX_BYTES,
+        [ROLE_RELAY][ROLE_REPLICATOR] = NO_FRAME_MAX_BYTES,
     };
 
     return max_bytes[from][to];

@@ -19,9 +19,8 @@
 #include "common/config/config.h"
 #include "common/process/blame.h"
 #include "common/process/channel.h"
+#include "common/process/control_socket.h"
 #include "common/process/role_kind.h"
-
-#define ROLE_LISTEN_FD 5
 
 // First value of every frame between roles.
 enum frame_type {
@@ -40,7 +39,8 @@ enum frame_type {
     FRAME_HOOK_BACKLOG = 10, // dispatcher to api: what waits for a paused hook
     FRAME_FORGET = 11,       // api to dispatcher: nobody waits for this reply
     FRAME_SPAN = 12,         // ingest and dispatcher to exporter
-    FRAME_HANDSHAKE = 13     // dispatcher to api: what a receiver answered
+    FRAME_HANDSHAKE = 13,    // dispatcher to api: what a receiver answered
+    FRAME_LEAD = 14          // replicator to relay: which node leads
 };
 
 // The largest frames, by what they carry. A row of the table in role.c says which
@@ -50,6 +50,7 @@ enum frame_type {
 #define OUTCOME_FRAME_MAX_BYTES      ((size_t)256 * 1024)
 #define QUERY_FRAME_MAX_BYTES        ((size_t)16 * 1024 * 1024) // and a reply
 #define SPAN_FRAME_MAX_BYTES         ((size_t)17 * 1024)
+#define LEAD_FRAME_MAX_BYTES         ((size_t)256)
 #define NO_FRAME_MAX_BYTES           ((size_t)16) // nothing is sent this way
 #define ENGINE_EVENT_FRAME_MAX_BYTES ((size_t)64 * 1024) // and its answer
 
@@ -130,5 +131,6 @@ int ingest_role(unsigned index);
 int dispatcher_role(unsigned index);
 int sender_role(unsigned index);
 int exporter_role(unsigned index);
+int relay_role(unsigned index);
 
 #endif

@@ -14,6 +14,8 @@ const char *role_name(enum role_kind kind)
         [ROLE_SENDER] = "sender",
         [ROLE_API] = "api",
         [ROLE_EXPORTER] = "exporter",
+        [ROLE_RELAY] = "relay",
+        [ROLE_REPLICATOR] = "replicator",
     };
 
     return names[kind];
@@ -21,12 +23,12 @@ const char *role_name(enum role_kind kind)
 
 bool role_is_many(enum role_kind kind)
 {
-    return kind == ROLE_DISPATCHER || kind == ROLE_SENDER;
+    return kind == ROLE_DISPATCHER || kind == ROLE_SENDER || kind == ROLE_RELAY;
 }
 
 bool role_is_outward(enum role_kind kind)
 {
-    return kind == ROLE_SENDER || kind == ROLE_EXPORTER;
+    return kind == ROLE_SENDER || kind == ROLE_EXPORTER || kind == ROLE_RELAY;
 }
 
 void role_label(enum role_kind kind, unsigned index, char out[ROLE_LABEL_BYTES])

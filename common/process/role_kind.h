@@ -13,6 +13,9 @@ enum role_kind {
     ROLE_SENDER,
     ROLE_API,
     ROLE_EXPORTER, // sends traces to a collector; only if otlp_traces is set
+    // Only in a cluster:
+    ROLE_RELAY,      // passes a listener's connections to the node that leads
+    ROLE_REPLICATOR, // appends to the replicated log, and follows it
     ROLES
 };
 
@@ -21,8 +24,8 @@ enum role_kind {
 // There may be several processes of this kind; the index is then part of the name.
 bool role_is_many(enum role_kind kind);
 
-// Whether the role exchanges bytes with servers elsewhere: it has the senders' account, and
-// of shared memory its own page of metrics alone.
+// Whether the role exchanges bytes with strangers' servers, or passes them on: it has the
+// senders' account, and of shared memory its own page of metrics alone.
 bool role_is_outward(enum role_kind kind);
 
 const char *role_name(enum role_kind kind); // "ingest"

@@ -247,13 +247,29 @@ static void enter_as_sender(const struct config *config)
     report_sandbox(config, has_seccomp, has_landlock);
 }
 
+static void enter_as_relay(const struct config *config)
+{
+    bool has_landlock;
+
+    close_to_others(false);
+    if (!sandbox_filters(config))
+        return;
+    has_landlock = landlock_files_of_resolver();
+    report_sandbox(config, seccomp_relay(ROLE_LISTEN_FD), has_landlock);
+}
+
 void sandbox_enter(enum role_kind kind, const struct config *config)
 {
     bool has_landlock;
 
     if (role_is_outward(kind)) {
         sandbox_user(kind, config); // the other roles switched at their start
-        enter_as_sender(config); // changing the user makes a process dumpable
+        // Changing the user makes a process dumpable, so this comes after it.
+        if (kind == ROLE_RELAY) {
+            enter_as_relay(config);
+        } else {
+            enter_as_sender(config);
+        }
         return;
     }
     close_to_others(false);

@@ -8,9 +8,10 @@
 //     others; no exec, ptrace, mounts and the like; no network beyond accepted
 //     connections (seccomp); of the file system the data directory, and read access
 //     to what libraries and settings need (Landlock)
-//   sender and exporter, which face bytes of others: another user than the other roles; of the file
-//     system only what name resolution and TLS read; no listening; only the system
-//     calls that its work needs
+//   sender, exporter and relay, which face bytes of others: another user than the other
+//     roles; of the file system only what name resolution and TLS read; no listening,
+//     but a relay accepts at the socket that it was given; only the system calls that
+//     its work needs
 //
 // Builds with a sanitizer skip these layers: sanitizers need more than any role.
 

@@ -106,7 +106,7 @@ static const int hostile[] = {
 #endif
 };
 
-// Calls that a sender needs, with any arguments.
+// Calls that outward roles need, with any arguments.
 static const int needed[] = {
     // memory
     SYS_brk,
@@ -204,7 +204,7 @@ static const int needed[] = {
 #endif
 };
 
-// Calls that a sender needs, with limited arguments.
+// Calls that outward roles need, with limited arguments.
 static const struct rule needed_so[] = {
     // Memory may be written or executed, not both, and keeps its protection.
     { SYS_mmap, 1, { BITS(2, PROT_WRITE | PROT_EXEC, 0) } },
@@ -216,8 +216,6 @@ static const struct rule needed_so[] = {
       1,
       { BITS(0, CLONE_SPACES | CLONE_VM | CLONE_THREAD,
              CLONE_VM | CLONE_THREAD) } },
-    // Netlink, by which the C library gets addresses from the kernel; TCP and UDP below.
-    { SYS_socket, 2, { INT(0, AF_NETLINK), INT(2, 0) } }, // routes
     // libcurl wakes itself up through a pair. A pair of datagram sockets could be
     // connected to others.
     { SYS_socketpair, 2, { INT(0, AF_UNIX), BITS(1, TYPE_MASK, SOCK_STREAM) } },
@@ -247,8 +245,7 @@ static const struct rule needed_so[] = {
     { SYS_prlimit64, 1, { INT(0, 0) } }, // limits of the process itself
 };
 
-// TCP and UDP.
-static const struct rule internet[] = {
+static const struct rule tcp[] = {
     { SYS_socket,
       3,
       { INT(0, AF_INET), BITS(1, TYPE_MASK, SOCK_STREAM), INT(2, 0) } },
@@ -257,16 +254,19 @@ static const struct rule internet[] = {
       { INT(0, AF_INET), BITS(1, TYPE_MASK, SOCK_STREAM), INT(2, 6) } },
     { SYS_socket,
       3,
-      { INT(0, AF_INET), BITS(1, TYPE_MASK, SOCK_DGRAM), INT(2, 0) } },
-    { SYS_socket,
-      3,
-      { INT(0, AF_INET), BITS(1, TYPE_MASK, SOCK_DGRAM), INT(2, 17) } },
-    { SYS_socket,
-      3,
       { INT(0, AF_INET6), BITS(1, TYPE_MASK, SOCK_STREAM), INT(2, 0) } },
     { SYS_socket,
       3,
       { INT(0, AF_INET6), BITS(1, TYPE_MASK, SOCK_STREAM), INT(2, 6) } },
+};
+
+static const struct rule udp[] = {
+    { SYS_socket,
+      3,
+      { INT(0, AF_INET), BITS(1, TYPE_MASK, SOCK_DGRAM), INT(2, 0) } },
+    { SYS_socket,
+      3,
+      { INT(0, AF_INET), BITS(1, TYPE_MASK, SOCK_DGRAM), INT(2, 17) } },
     { SYS_socket,
       3,
       { INT(0, AF_INET6), BITS(1, TYPE_MASK, SOCK_DGRAM), INT(2, 0) } },
@@ -274,6 +274,11 @@ static const struct rule internet[] = {
       3,
       { INT(0, AF_INET6), BITS(1, TYPE_MASK, SOCK_DGRAM), INT(2, 17) } },
 };
+
+// Netlink, by which the C library gets addresses from the kernel.
+static const struct rule routes = { SYS_socket,
+                                    2,
+                                    { INT(0, AF_NETLINK), INT(2, 0) } };
 
 // Calls that the other roles do not need; these roles may make all other calls.
 static const int needless[] = {
@@ -396,6 +401,12 @@ static bool install_notifying(struct filter *f, int *notify_fd)
     return f->rc == 0;
 }
 
+static void put_internet(struct filter *f, uint32_t answer)
+{
+    put_each(f, answer, tcp, NUMBER(tcp));
+    put_each(f, answer, udp, NUMBER(udp));
+}
+
 int seccomp_notify_connect(bool with_sockets)
 {
     const struct rule rule = { .call = SYS_connect };
@@ -404,13 +415,13 @@ int seccomp_notify_connect(bool with_sockets)
 
     put(&f, SCMP_ACT_NOTIFY, &rule);
     if (with_sockets)
-        put_each(&f, SCMP_ACT_NOTIFY, internet, NUMBER(internet));
+        put_internet(&f, SCMP_ACT_NOTIFY);
     return install_notifying(&f, &fd) ? fd : -1;
 }
 
-bool seccomp_sender(int *notify_fd, bool with_sockets)
+// What the filters of outward roles have in common.
+static struct filter begin_outward(void)
 {
-    const struct rule connects = { .call = SYS_connect };
     const struct rule own_signals = { SYS_tgkill, 1, { INT(0, getpid()) } };
     const struct rule own_limits = { SYS_prlimit64, 1, { INT(0, getpid()) } };
     const struct rule local = { SYS_socket, 1, { INT(0, AF_UNIX) } };
@@ -425,10 +436,30 @@ bool seccomp_sender(int *notify_fd, bool with_sockets)
     // Queries to a local name service cache fail, and the C library goes on without
     // it.
     put(&f, SCMP_ACT_ERRNO(EAFNOSUPPORT), &local);
+    return f;
+}
+
+bool seccomp_sender(int *notify_fd, bool with_sockets)
+{
+    const struct rule connects = { .call = SYS_connect };
+    struct filter f = begin_outward();
+
+    put(&f, SCMP_ACT_ALLOW, &routes);
     put(&f, notify_fd != NULL ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, &connects);
-    put_each(&f, with_sockets ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, internet,
-             NUMBER(internet));
+    put_internet(&f, with_sockets ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW);
     return notify_fd != NULL ? install_notifying(&f, notify_fd) : install(&f);
+}
+
+bool seccomp_relay(int listen_fd)
+{
+    const struct rule connects = { .call = SYS_connect };
+    const struct rule accepts = { SYS_accept4, 1, { INT(0, listen_fd) } };
+    struct filter f = begin_outward();
+
+    put(&f, SCMP_ACT_ALLOW, &connects);
+    put(&f, SCMP_ACT_ALLOW, &accepts);
+    put_each(&f, SCMP_ACT_ALLOW, tcp, NUMBER(tcp));
+    return install(&f);
 }
 
 bool seccomp_other(void)

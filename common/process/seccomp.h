@@ -20,6 +20,9 @@ bool seccomp_no_ring(void);
 // it (seccomp_unotify(2)), and so does socket() with `with_sockets`; NULL: a sender
 // connects by itself.
 bool seccomp_sender(int *notify_fd, bool with_sockets);
+// Of a relay: like that of a sender, but it has TCP sockets only, connects by itself, and
+// may accept connections, at `listen_fd` alone.
+bool seccomp_relay(int listen_fd);
 // This one also forbids the network, except for accepted connections.
 bool seccomp_other(void);
 

@@ -345,6 +345,7 @@ void child_init(struct child *c, struct child_owner *owner, enum role_kind kind,
         [ROLE_SENDER] = METRICS_SENDER,
         [ROLE_API] = METRICS_API,
         [ROLE_EXPORTER] = METRICS_EXPORTER,
+        [ROLE_RELAY] = METRICS_RELAY,
     };
     char label[ROLE_LABEL_BYTES];
 

@@ -31,6 +31,8 @@ static const struct {
     // spans
     { ROLE_INGEST, ROLE_EXPORTER },
     { ROLE_DISPATCHER, ROLE_EXPORTER },
+    // which node leads
+    { ROLE_REPLICATOR, ROLE_RELAY },
 };
 
 static bool are_neighbours(const struct child *a, const struct child *b)

@@ -9,6 +9,7 @@
 #include "common/base/codec.h"
 #include "common/messages/backlog.h"
 #include "common/messages/engine_event.h"
+#include "common/messages/lead_address.h"
 #include "common/messages/query.h"
 #include "common/messages/send_order.h"
 #include "common/process/role.h"
@@ -23,6 +24,7 @@ union frame {
     struct engine_event_reply engine_event_reply;
     struct disable disable;
     struct handshake_report handshake;
+    struct lead_address lead_address;
 };
 
 // Reads it, or packs what was read, or a good one.
@@ -44,6 +46,7 @@ FRAME(engine_event)
 FRAME(engine_event_reply)
 FRAME(disable)
 FRAME(handshake)
+FRAME(lead_address)
 
 static const struct {
     uint8_t type;
@@ -103,6 +106,11 @@ static const struct {
                        .origin = { "a.b", 3 },
                        .answer = HANDSHAKE_REFUSED,
                        .reason = { "no", 2 } } } },
+    { FRAME_LEAD,
+      read_lead_address,
+      put_lead_address,
+      { .lead_address = { .api = { "10.0.0.1:80", 11 },
+                          .ingest = { "[fd00::1]:81", 12 } } } },
 };
 
 #define N_FRAMES (sizeof(frames) / sizeof(frames[0]))

@@ -9,6 +9,7 @@
 
 #include "common/base/mem.h"
 #include "common/messages/engine_event.h"
+#include "common/messages/lead_address.h"
 #include "common/messages/query.h"
 #include "common/messages/send_order.h"
 #include "tests/support/unit.h"
@@ -71,6 +72,13 @@ static enum err read_disable(struct str frame)
     struct disable disable;
 
     return disable_unpack(frame, &disable);
+}
+
+static enum err read_lead_address(struct str frame)
+{
+    struct lead_address lead;
+
+    return lead_address_unpack(frame, &lead);
 }
 
 // --- good ones ---
@@ -139,6 +147,14 @@ static void put_disable(struct buf *b)
     disable_pack(b, &disable);
 }
 
+static void put_lead_address(struct buf *b)
+{
+    struct lead_address lead = { .api = STR("10.0.0.1:8080"),
+                                 .ingest = STR("[fd00::1]:8081") };
+
+    lead_address_pack(b, &lead);
+}
+
 static const struct {
     const char *name;
     void (*put)(struct buf *b);
@@ -152,6 +168,7 @@ static const struct {
     { "reply to an engine event", put_engine_event_reply,
       read_engine_event_reply },
     { "disable", put_disable, read_disable },
+    { "lead", put_lead_address, read_lead_address },
 };
 
 #define N_FRAMES (sizeof(frames) / sizeof(frames[0]))
