@@ -29,6 +29,7 @@ static const struct {
     { ROLE_SENDER, sender_role },
     { ROLE_API, api_role },
     { ROLE_EXPORTER, exporter_role },
+    { ROLE_RELAY, relay_role },
 };
 
 // Runs `posthorn role NAME INDEX`, which only the supervisor starts.

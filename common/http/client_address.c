@@ -146,19 +146,25 @@ void conn_leave_peer(struct conn *c)
     free(p);
 }
 
-void conn_name_peer(struct conn *c, const struct sockaddr_storage *from)
+void client_address_of(const struct sockaddr_storage *from,
+                       uint8_t out[CLIENT_ADDRESS_BYTES])
 {
+    memset(out, 0, CLIENT_ADDRESS_BYTES);
     if (from->ss_family == AF_INET) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
 
-        memcpy(c->address, v4_prefix, sizeof(v4_prefix));
-        memcpy(c->address + sizeof(v4_prefix), &v4->sin_addr,
-               sizeof(v4->sin_addr));
+        memcpy(out, v4_prefix, sizeof(v4_prefix));
+        memcpy(out + sizeof(v4_prefix), &v4->sin_addr, sizeof(v4->sin_addr));
     } else if (from->ss_family == AF_INET6) {
         const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
 
-        memcpy(c->address, &v6->sin6_addr, sizeof(c->address));
+        memcpy(out, &v6->sin6_addr, CLIENT_ADDRESS_BYTES);
     }
+}
+
+void conn_name_peer(struct conn *c, const struct sockaddr_storage *from)
+{
+    client_address_of(from, c->address);
     count_peer(c, c->address);
 }
 

@@ -15,8 +15,14 @@
 #include "common/base/str.h"
 
 struct cidrs;
+struct sockaddr_storage;
 
 #define CLIENT_ADDRESS_BYTES 16 // IPv6; IPv4 as ::ffff:a.b.c.d
+
+// The address of a connection that comes from there; zeros for one that is neither IPv4
+// nor IPv6.
+void client_address_of(const struct sockaddr_storage *from,
+                       uint8_t out[CLIENT_ADDRESS_BYTES]);
 
 bool client_address_is_proxy(const struct cidrs *proxies,
                              const uint8_t address[CLIENT_ADDRESS_BYTES]);
