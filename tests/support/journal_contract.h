@@ -17,8 +17,9 @@ struct journal_contract_case {
     struct journal *(*open)(void *data);
     void *data;
     // Moves the clock of leases; NULL: it cannot be moved, and leases that end by
-    // themselves are not tried.
+    // themselves are tried only with `waits_for_leases`, which takes a minute.
     void (*advance_ms)(void *data, int64_t ms);
+    bool waits_for_leases;
     uint64_t seed; // of what is done, in which order
     // Keys, leases and addresses begin with it: one that the world has not seen yet. Up
     // to 32 bytes of a valid name.
@@ -30,7 +31,9 @@ struct journal_contract_case {
     // Any operation may fail with ERR_AGAIN or ERR_FULL; readers and watchers may lag, and
     // leases end up to a third earlier or later. Otherwise these are faults.
     bool has_faults;
-    int64_t wait_ms; // for an operation that should succeed
+    int64_t
+        wait_ms; // for an operation that should succeed; what waits for another
+                 // thread is tried if it is a second or more
     int64_t look_ms; // for one that should find nothing
 };
 

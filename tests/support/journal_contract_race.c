@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/codec.h"
 #include "common/base/mem.h"
@@ -13,6 +14,7 @@
 #define WRITERS      3
 #define ROUNDS       20
 #define ENTRY_BYTES  64
+#define MOMENT_US    20000
 #define IDLE_MAX     500
 #define ACCEPTED_MAX (WRITERS * ROUNDS)
 
@@ -354,6 +356,81 @@ static void run(struct race *race, struct racer *racers)
     pthread_barrier_destroy(&race->round);
 }
 
+// --- who waits is woken ---
+
+// Sets a value and appends an entry, each a moment after the other began to wait for it.
+static void *run_waker(void *data)
+{
+    struct race *race = data;
+    struct contract_run *r = race->r;
+    uint8_t id[JOURNAL_ENTRY_ID] = { 7 };
+    struct str value = STR("woken");
+    struct buf bytes;
+    uint64_t seq;
+
+    pthread_barrier_wait(&race->start);
+    usleep(MOMENT_US);
+    buf_init(&bytes, 0);
+    contract_entry(&bytes, race->tip, r->c->seed, ENTRY_BYTES);
+    put_be64(id + 1, contract_random(&r->random));
+    if (contract_append(r, r->handles[0], r->c->chain, race->tip, id,
+                        buf_str(&bytes), &seq) != OK)
+        atomic_store(&race->is_wrong, true);
+    buf_clear(&bytes);
+    pthread_barrier_wait(&race->start);
+    usleep(MOMENT_US);
+    if (contract_put(r, r->handles[0], str_of(race->key), &value, 0, &seq) !=
+        OK)
+        atomic_store(&race->is_wrong, true);
+    return NULL;
+}
+
+static void on_value(void *data, const struct journal_value *v)
+{
+    uint64_t *revision = data;
+
+    *revision = v->revision;
+}
+
+static void check_waits(struct race *race)
+{
+    struct contract_run *r = race->r;
+    struct journal_reader *reader;
+    struct journal_entry e;
+    uint64_t revision = 0;
+    uint64_t after = 0;
+    uint8_t id[JOURNAL_ENTRY_ID];
+    pthread_t waker;
+
+    contract_name(r, race->key, "woken", 0);
+    contract_last(r, r->handles[1], r->c->chain, &race->tip, id);
+    if (!contract_expect(r,
+                         contract_open_reader(r, r->handles[1], r->c->chain,
+                                              race->tip, &reader),
+                         OK, "reader"))
+        return;
+    pthread_barrier_init(&race->start, NULL, 2);
+    if (pthread_create(&waker, NULL, run_waker, race) != 0)
+        abort();
+    pthread_barrier_wait(&race->start);
+    contract_expect(r, journal_reader_next(reader, r->c->wait_ms, &e), OK,
+                    "read of what comes while it waits");
+    pthread_barrier_wait(&race->start);
+    contract_expect(r,
+                    journal_value_watch(r->handles[1], str_of(race->key), 0,
+                                        r->c->wait_ms, on_value, &revision,
+                                        &after),
+                    OK, "watch of what comes while it waits");
+    pthread_join(waker, NULL);
+    pthread_barrier_destroy(&race->start);
+    journal_reader_close(reader);
+    contract_check(r, after > 0 && revision == after,
+                   "watch: revision %llu, and %llu is where to go on",
+                   (unsigned long long)revision, (unsigned long long)after);
+    contract_check(r, !atomic_load(&race->is_wrong),
+                   "race: an operation of the one that wakes fails");
+}
+
 bool journal_contract_race(const struct journal_contract_case *c,
                            struct buf *faults)
 {
@@ -383,6 +460,8 @@ bool journal_contract_race(const struct journal_contract_case *c,
         check_chain(race, racers);
         check_winners(race, racers);
         check_counts(race, racers);
+        if (!c->has_faults && c->wait_ms >= 1000)
+            check_waits(race);
     }
     is_kept = contract_end(&r); // before what it serves is freed
     free(racers);

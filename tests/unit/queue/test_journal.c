@@ -13,6 +13,7 @@
 #include "tests/support/unit.h"
 
 #define SEEDS     1000
+#define WAIT_MS   5000
 #define BAD_SEEDS 60 // within which each fault must be found
 
 static struct journal *open_mean(void *data)
@@ -42,6 +43,7 @@ static bool run(suite_fn suite, uint64_t seed, const struct mean_faults *f,
         .chain = 3,
         .n_operations = 200,
         .has_faults = f->lose_answer > 0,
+        .wait_ms = f->lose_answer > 0 ? 0 : WAIT_MS,
     };
     bool is_kept = suite(&c, faults);
 
@@ -63,8 +65,9 @@ static void expect_kept(suite_fn suite, uint64_t n_seeds,
     struct buf faults;
 
     buf_init(&faults, 0);
-    for (uint64_t seed = 1; seed <= n_seeds; seed++) {
-        if (!run(suite, only != 0 ? only : seed, f, &faults))
+    for (uint64_t seed = only != 0 ? only : 1;
+         seed <= (only != 0 ? only : n_seeds); seed++) {
+        if (!run(suite, seed, f, &faults))
             fail_msg("%s", buf_cstr(&faults));
     }
     buf_clear(&faults);
@@ -87,6 +90,16 @@ static void a_mean_journal_keeps_the_contract_for_many_seeds(void **state)
     (void)state;
     expect_kept(journal_contract_random, number_of("JOURNAL_SEEDS", SEEDS),
                 &mean_all_faults);
+}
+
+static void threads_that_are_delayed_race_as_well(void **state)
+{
+    struct mean_faults f = mean_all_faults;
+
+    (void)state;
+    f.delay = 200;
+    f.delay_max_us = 300;
+    expect_kept(journal_contract_race, 5, &f);
 }
 
 static void the_same_seed_does_the_same(void **state)
@@ -206,6 +219,7 @@ int main(void)
         cmocka_unit_test(a_mean_journal_without_faults_keeps_the_contract),
         cmocka_unit_test(a_mean_journal_keeps_the_contract),
         cmocka_unit_test(a_mean_journal_keeps_the_contract_for_many_seeds),
+        cmocka_unit_test(threads_that_are_delayed_race_as_well),
         cmocka_unit_test(the_same_seed_does_the_same),
         cmocka_unit_test(a_handle_that_is_cut_off_reaches_nothing),
         cmocka_unit_test(the_suite_finds_what_is_forbidden),

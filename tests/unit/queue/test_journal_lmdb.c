@@ -2,7 +2,7 @@
 // test_journal_lmdb.c — the contract of journals on LMDB, with several processes, a full
 // map, and a clock that begins anew.
 //
-// JOURNAL_SEEDS=N tries N seeds.
+// JOURNAL_LMDB_SEEDS=N tries N seeds.
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -243,7 +243,7 @@ static void a_writer_that_is_killed_loses_nothing_and_stops_nobody(void **state)
 
 static void a_journal_in_lmdb_keeps_the_contract(void **state)
 {
-    const char *text = getenv("JOURNAL_SEEDS");
+    const char *text = getenv("JOURNAL_LMDB_SEEDS");
     uint64_t n_seeds = text != NULL ? strtoull(text, NULL, 10) : SEEDS;
     char prefix[32];
     struct journal_contract_case c = { .open = open_lmdb,
@@ -423,6 +423,32 @@ static void a_socket_takes_whole_requests_of_those_who_wait(void **state)
     buf_clear(&answer);
 }
 
+static void files_that_were_moved_away_store_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct journal *j = open_lmdb(f);
+    uint8_t id[JOURNAL_ENTRY_ID] = { 1 };
+    char *from = xasprintf("%s/data.mdb", f->dir);
+    char *to = xasprintf("%s/moved.mdb", f->dir);
+    struct buf faults;
+    uint64_t seq = 0;
+
+    buf_init(&faults, 0);
+    assert_int_equal(journal_judge(j, &faults), OK);
+    assert_int_equal(rename(from, to), 0);
+    assert_int_equal(journal_judge(j, &faults), ERR_INVALID);
+    assert_non_null(strstr(buf_cstr(&faults), f->dir));
+    assert_int_equal(journal_append(j, 1, 0, id, STR("x"), WAIT_MS, &seq),
+                     ERR_AGAIN);
+    assert_int_equal(rename(to, from), 0);
+    assert_int_equal(journal_append(j, 1, 0, id, STR("x"), WAIT_MS, &seq), OK);
+    assert_int_equal(journal_judge(j, &faults), OK);
+    journal_close(j);
+    buf_clear(&faults);
+    free(from);
+    free(to);
+}
+
 static void what_is_no_journal_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -456,6 +482,7 @@ int main(void)
         T(the_machines_clock_ends_no_lease_at_once),
         T(a_full_journal_takes_entries_again_after_a_trim),
         T(a_socket_takes_whole_requests_of_those_who_wait),
+        T(files_that_were_moved_away_store_nothing),
         T(what_is_no_journal_is_refused),
 #undef T
     };
