@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/http/client_address.h"
 #include "common/http/private.h"
 #include "common/log/log.h"
 
@@ -110,6 +111,24 @@ static void welcome(struct http_server *s, int fd,
     check_caps(c);
 }
 
+static void on_greeted(void *data, int fd, const struct sockaddr_storage *from)
+{
+    welcome(data, fd, from);
+}
+
+static void receive(struct http_server *s, int fd,
+                    const struct sockaddr_storage *from)
+{
+    uint8_t address[HTTP_ADDRESS_BYTES];
+
+    client_address_of(from, address);
+    if (client_address_is_proxy(s->limits.proxy_peers, address)) {
+        greetings_add(s->greetings, fd, from);
+    } else {
+        welcome(s, fd, from);
+    }
+}
+
 static int open_spare(void)
 {
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -171,7 +190,7 @@ static bool accept_one(struct http_server *s)
     int error = errno;
 
     if (fd >= 0) {
-        welcome(s, fd, &from);
+        receive(s, fd, &from);
         return true;
     }
     if (error == EAGAIN)
@@ -226,6 +245,7 @@ enum err accept_start(struct http_server *s)
         return ERR_IO;
     }
     s->listener.data = s;
+    s->greetings = greetings_new(s->loop, on_greeted, s);
     s->spare_fd = open_spare();
     uv_poll_start(&s->listener, UV_READABLE, on_connections);
     return OK;
@@ -236,6 +256,7 @@ void accept_stop(struct http_server *s, uv_close_cb on_closed)
     uv_poll_stop(&s->listener);
     uv_close((uv_handle_t *)&s->listener, on_closed);
     close(s->listen_fd);
+    greetings_free(s->greetings);
     if (s->spare_fd >= 0)
         close(s->spare_fd);
     s->spare_fd = -1;

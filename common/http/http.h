@@ -70,6 +70,10 @@ struct http_limits {
     // Whose X-Forwarded-For is believed (trusted_proxies). NULL: nobody's. Read for
     // each request, so a reload counts at once.
     const struct cidrs *proxies;
+    // Whose PROXY header (proxy_header.h), before all other bytes, is believed: a
+    // connection then counts as one from the client that the header names. NULL:
+    // nobody's. Read for each connection.
+    const struct cidrs *proxy_peers;
 };
 
 extern const struct http_limits http_default_limits;

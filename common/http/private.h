@@ -28,6 +28,7 @@
 #include "common/base/list.h"
 #include "common/http/http.h"
 #include "common/process/blame.h"
+#include "common/stream/greetings.h"
 #include "common/stream/stream.h"
 
 #define HTTP_HEADERS_MAX 64
@@ -175,6 +176,7 @@ struct http_server {
     uv_timer_t ticker;
     uv_loop_t *loop;
     struct stream_hub *streams;
+    struct greetings *greetings; // while it accepts
     int listen_fd;
     int spare_fd; // closed for a moment when no other is free; or -1
     struct http_limits limits;

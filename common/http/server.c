@@ -234,6 +234,8 @@ static void on_tick(uv_timer_t *ticker)
         }
     }
     stream_hub_tick(s->streams);
+    if (!s->is_draining)
+        greetings_tick(s->greetings, s->limits.header_timeout_ms);
     tell_streams(s);
     release_held(s);
     accept_resume(s);

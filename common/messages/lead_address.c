@@ -10,13 +10,14 @@
 #include "common/config/config_types.h"
 #include "common/process/role.h"
 
-// A frame: its type, and both texts with their lengths.
-_Static_assert(LEAD_FRAME_MAX_BYTES >= 1 + 2 * (2 + LEAD_ADDRESS_MAX_BYTES),
+// A frame: its type, both texts with their lengths, and a bool.
+_Static_assert(LEAD_FRAME_MAX_BYTES >= 2 + 2 * (2 + LEAD_ADDRESS_MAX_BYTES),
                "the link carries every frame");
 
 static const struct member members[] = {
     MEMBER(struct lead_address, api),
     MEMBER(struct lead_address, ingest),
+    MEMBER(struct lead_address, wants_clients),
 };
 
 void lead_address_pack(struct buf *frame, const struct lead_address *from)

@@ -7,6 +7,8 @@
 #ifndef COMMON_MESSAGES_LEAD_ADDRESS_H
 #define COMMON_MESSAGES_LEAD_ADDRESS_H
 
+#include <stdbool.h>
+
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/str.h"
@@ -19,6 +21,8 @@ struct sockaddr_storage;
 // "[fd00::1]:8080". Both are empty if no lead is known.
 struct lead_address {
     struct str api, ingest;
+    // Its servers believe this node's PROXY headers (http.h): the relay sends them.
+    bool wants_clients;
 };
 
 // Appends a frame's content. The addresses must be as described above.

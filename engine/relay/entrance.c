@@ -15,6 +15,7 @@
 #include "common/config/config.h"
 #include "common/http/client_address.h"
 #include "common/log/log.h"
+#include "common/stream/proxy_header.h"
 #include "common/stream/refusals.h"
 #include "engine/relay/pair.h"
 
@@ -48,7 +49,7 @@ struct entrance {
     struct hash_map sources;
     uint64_t n_guests;
     struct sockaddr_storage lead;
-    bool has_lead;
+    bool has_lead, wants_clients;
     bool is_paused;
     bool is_draining;
     uint64_t warn_again_ms;
@@ -153,17 +154,35 @@ static void on_unreached(void *data, int fd, const char *why)
     refuse(g->entrance, fd, why);
 }
 
-static void let_in(struct entrance *e, int fd, struct source *source)
+static void put_greeting(const struct entrance *e, int fd,
+                         const struct sockaddr_storage *from, struct buf *out)
+{
+    struct sockaddr_storage to = { .ss_family = AF_UNSPEC };
+    socklen_t n_bytes = sizeof(to);
+
+    if (e->wants_clients &&
+        getsockname(fd, (struct sockaddr *)&to, &n_bytes) == 0)
+        proxy_header_put(out, from, &to);
+}
+
+static void let_in(struct entrance *e, int fd,
+                   const struct sockaddr_storage *from, struct source *source)
 {
     static const struct pair_events events = { .on_unreached = on_unreached,
                                                .on_ended = on_ended };
     struct guest *g = xmalloc(sizeof(*g));
+    struct buf greeting;
+    enum err err;
 
+    buf_init(&greeting, 0);
+    put_greeting(e, fd, from, &greeting);
     *g = (struct guest){ .entrance = e, .source = source };
     e->n_guests++;
     source->n_guests++;
-    if (pair_start(e->loop, fd, (const struct sockaddr *)&e->lead, &events,
-                   g) == OK)
+    err = pair_start(e->loop, fd, (const struct sockaddr *)&e->lead,
+                     buf_str(&greeting), &events, g);
+    buf_clear(&greeting);
+    if (err == OK)
         return;
     refuse(e, fd, "cannot be reached");
     on_ended(g);
@@ -185,7 +204,7 @@ static void receive(struct entrance *e, int fd,
                 !client_address_is_proxy(&config->trusted_proxies, address))) {
         refuse(e, fd, WHY_TOO_MANY);
     } else {
-        let_in(e, fd, source);
+        let_in(e, fd, from, source);
         return;
     }
     drop_if_unused(e, source);
@@ -263,8 +282,10 @@ struct entrance *entrance_new(uv_loop_t *loop, const struct config *config,
     return e;
 }
 
-void entrance_set_lead(struct entrance *e, const struct sockaddr_storage *lead)
+void entrance_set_lead(struct entrance *e, const struct sockaddr_storage *lead,
+                       bool wants_clients)
 {
+    e->wants_clients = wants_clients;
     e->has_lead = lead != NULL;
     if (lead != NULL)
         e->lead = *lead;

@@ -33,8 +33,10 @@ struct entrance *entrance_new(uv_loop_t *loop, const struct config *config,
                               const struct entrance_options *options);
 
 // Where new connections lead from now on; NULL: no lead is known. Connections to the
-// lead before are kept.
-void entrance_set_lead(struct entrance *e, const struct sockaddr_storage *lead);
+// lead before are kept. `wants_clients`: each connection begins with a PROXY header, which
+// names the client.
+void entrance_set_lead(struct entrance *e, const struct sockaddr_storage *lead,
+                       bool wants_clients);
 
 // To be called every second.
 void entrance_tick(struct entrance *e);

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/base/buf.h"
 #include "common/base/mem.h"
 
 #define READ_BYTES          ((size_t)64 * 1024)
@@ -49,6 +50,7 @@ struct pair {
     uv_timer_t timer;
     const struct pair_events *events;
     void *data;
+    struct buf greeting;
     int client_fd;       // until the lead is reached, then -1
     unsigned n_open;     // handles that are open or closing
     struct side *broken; // NULL: none; else the other one is served to its end
@@ -73,6 +75,7 @@ static void handle_closed(struct pair *p)
     if (--p->n_open > 0)
         return;
     p->events->on_ended(p->data);
+    buf_clear(&p->greeting);
     free(p);
 }
 
@@ -338,6 +341,11 @@ static void on_connected(uv_connect_t *connect, int status)
     }
     p->client_fd = -1;
     set_options(&p->client);
+    if (p->greeting.n_bytes > 0)
+        pass_on(&p->client, p->greeting.at, p->greeting.n_bytes);
+    if (p->is_closing)
+        return;
+    buf_clear(&p->greeting);
     start_reading(&p->client);
     start_reading(&p->lead);
 }
@@ -350,7 +358,8 @@ static void init_side(struct side *s, struct pair *p, struct side *other)
 }
 
 enum err pair_start(uv_loop_t *loop, int client_fd, const struct sockaddr *lead,
-                    const struct pair_events *events, void *data)
+                    struct str greeting, const struct pair_events *events,
+                    void *data)
 {
     struct pair *p = xcalloc(1, sizeof(*p));
     int rc = uv_tcp_init_ex(loop, &p->lead.tcp, lead->sa_family);
@@ -368,6 +377,8 @@ enum err pair_start(uv_loop_t *loop, int client_fd, const struct sockaddr *lead,
     p->events = events;
     p->data = data;
     p->client_fd = client_fd;
+    buf_init(&p->greeting, 0);
+    buf_put_str(&p->greeting, greeting);
     p->n_open = 3;
     set_options(&p->lead);
     uv_timer_start(&p->timer, on_timer, CONNECT_MS, 0);

@@ -17,6 +17,7 @@
 #include <uv.h>
 
 #include "common/base/err.h"
+#include "common/base/str.h"
 
 struct sockaddr;
 
@@ -29,11 +30,11 @@ struct pair_events {
 };
 
 // Starts a pair: takes `client_fd`, an accepted connection that does not block, and
-// connects to `lead`. ERR_IO (errno): no socket can be made, and `client_fd` stays the
+// connects to `lead`, which first gets `greeting`, at most a few hundred bytes. ERR_IO (errno): no socket can be made, and `client_fd` stays the
 // caller's. `events` must outlive the pair; on_unreached() may run before this returns,
 // on_ended() does not.
 MUST_CHECK enum err pair_start(uv_loop_t *loop, int client_fd,
-                               const struct sockaddr *lead,
+                               const struct sockaddr *lead, struct str greeting,
                                const struct pair_events *events, void *data);
 
 #endif

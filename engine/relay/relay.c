@@ -7,6 +7,7 @@
 // If it fails: without the replicator, the lead that was known last stays. A drain waits
 // for the connections that are open, up to `drain_timeout`.
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,15 +36,15 @@ struct relay {
 
 // --- the lead ---
 
-static void set_lead(struct relay *r, struct str text)
+static void set_lead(struct relay *r, struct str text, bool wants_clients)
 {
     struct sockaddr_storage address;
     bool is_known = lead_address_read(text, &address) == OK;
 
+    entrance_set_lead(r->entrance, is_known ? &address : NULL, wants_clients);
     if (str_is(text, r->lead))
         return;
     snprintf(r->lead, sizeof(r->lead), "%.*s", STR_ARG(text));
-    entrance_set_lead(r->entrance, is_known ? &address : NULL);
     if (is_known) {
         log_info("connections go to another node", "lead=%s", r->lead);
     } else {
@@ -60,8 +61,8 @@ static void on_frame(void *data, struct str frame)
         channel_refuse(r->replicator);
         return;
     }
-    set_lead(r,
-             role_index(r->role) == LISTENER_INGEST ? lead.ingest : lead.api);
+    set_lead(r, role_index(r->role) == LISTENER_INGEST ? lead.ingest : lead.api,
+             lead.wants_clients);
 }
 
 static void on_closed(void *data)

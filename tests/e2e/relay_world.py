@@ -35,11 +35,12 @@ FRAMES = numbers_of("common/process/role.h", "frame_type", "FRAME")
 CONTROL = numbers_of("common/process/control_socket.h", "control_type", "CONTROL")
 
 
-def frame_of(api, ingest):
+def frame_of(api, ingest, wants_clients=False):
     """The frame that tells who leads."""
     body = bytes([FRAMES["FRAME_LEAD"]])
     for text in (api.encode(), ingest.encode()):
         body += b"\xc4" + bytes([len(text)]) + text
+    body += b"\xc3" if wants_clients else b"\xc2"
     return struct.pack(">I", len(body)) + body
 
 
@@ -98,12 +99,12 @@ class Relay:
         self.tell("CONTROL_LINK", ROLES["ROLE_REPLICATOR"], [theirs.fileno()])
         theirs.close()
 
-    def set_lead(self, api="", ingest=""):
+    def set_lead(self, api="", ingest="", wants_clients=False):
         """Returns when the relay knows it."""
         if self.link is None:
             self.connect_replicator()
         before = self.log.read_text().count("msg=")
-        self.link.sendall(frame_of(api, ingest))
+        self.link.sendall(frame_of(api, ingest, wants_clients))
         wait_for(lambda: self.log.read_text().count("msg=") > before, "the lead is known")
 
     def dial(self, source="127.0.0.1"):

@@ -122,6 +122,15 @@ def test_bytes_pass_in_both_directions(relays, leads):
     client.close()
     wait_for(lambda: heard[1:] == ["reset"], "the lead is told as well")
 
+    # A lead that wants to know the clients gets the PROXY header of each, and then bytes.
+    relay.set_lead(leads().address, "127.0.0.1:1", wants_clients=True)
+    with relay.dial("127.0.0.9") as client:
+        header = (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x09\x7f\0\0\x01" +
+                  struct.pack(">HH", client.getsockname()[1], relay.port))
+        client.sendall(b"GET")
+        client.shutdown(socket.SHUT_WR)
+        assert read_all(client) == header + b"GET"
+
 
 def test_slow_reader_costs_no_memory(relays, leads):
     relay = relays()

@@ -150,7 +150,8 @@ static void put_disable(struct buf *b)
 static void put_lead_address(struct buf *b)
 {
     struct lead_address lead = { .api = STR("10.0.0.1:8080"),
-                                 .ingest = STR("[fd00::1]:8081") };
+                                 .ingest = STR("[fd00::1]:8081"),
+                                 .wants_clients = true };
 
     lead_address_pack(b, &lead);
 }
