@@ -380,7 +380,7 @@ enum err lmdb_reader_next(struct journal_reader *reader, int64_t wait_ms,
                           struct journal_entry *out)
 {
     struct lmdb_reader *r = (struct lmdb_reader *)(void *)reader;
-    struct lmdb_patience p = lmdb_patience_of(r->space, wait_ms);
+    struct lmdb_patience p = lmdb_patience_of(wait_ms);
 
     for (;;) {
         MDB_txn *txn;
@@ -388,6 +388,7 @@ enum err lmdb_reader_next(struct journal_reader *reader, int64_t wait_ms,
 
         if (err != OK)
             return err;
+        p.seen = mdb_txn_id(txn);
         err = look(r, txn, out);
         mdb_txn_abort(txn);
         if (err != ERR_NOTFOUND || !lmdb_wait(r->space, &p))

@@ -130,9 +130,8 @@ static bool make_address(int dir_fd, const char *name, struct sockaddr_un *to)
 
 // --- serving ---
 
-// Reads length and body, at most `max_bytes`.
-static bool read_body(int fd, struct buf *body, size_t max_bytes,
-                      int64_t until_us)
+// Reads length and body. False: too late, or longer than the buffer's cap.
+static bool read_body(int fd, struct buf *body, int64_t until_us)
 {
     uint8_t head[HEAD_BYTES];
     size_t n_bytes;
@@ -141,8 +140,6 @@ static bool read_body(int fd, struct buf *body, size_t max_bytes,
     if (!read_all(fd, (char *)head, sizeof(head), until_us))
         return false;
     n_bytes = get_length(head);
-    if (n_bytes > max_bytes)
-        return false;
     if (n_bytes == 0)
         return true;
     to = buf_reserve(body, n_bytes);
@@ -180,8 +177,7 @@ static void serve_one(struct lmdb_server *s, int fd)
     buf_init(&body, JOURNAL_REQUEST_BYTES);
     buf_init(&answer, JOURNAL_REQUEST_BYTES);
     // Who does not wait any more got no answer: it may as well not be worked on.
-    if (read_body(fd, &body, JOURNAL_REQUEST_BYTES, until_us) &&
-        is_waiting(fd)) {
+    if (read_body(fd, &body, until_us) && is_waiting(fd)) {
         err = s->fn(s->data, buf_str(&body), &answer);
         if (answer.overflow)
             err = ERR_TOOBIG;
@@ -400,7 +396,7 @@ static bool ask(int fd, struct str body, int64_t until_us, struct buf *answer)
     return send_all(fd, (struct str){ (const char *)head, sizeof(head) },
                     until_us) &&
            send_all(fd, body, until_us) && read_all(fd, &is_ok, 1, until_us) &&
-           is_ok == 1 && read_body(fd, answer, JOURNAL_REQUEST_BYTES, until_us);
+           is_ok == 1 && read_body(fd, answer, until_us);
 }
 
 enum err lmdb_request(struct journal *j, struct str address, struct str body,

@@ -283,40 +283,51 @@ static size_t last_txn(struct lmdb_space *s)
                                                          : 0;
 }
 
-struct lmdb_patience lmdb_patience_of(struct lmdb_space *s, int64_t wait_ms)
+struct lmdb_patience lmdb_patience_of(int64_t wait_ms)
 {
     return (struct lmdb_patience){ .until_us = clock_mono_us() + wait_ms * 1000,
-                                   .seen = last_txn(s),
                                    .pause_ms = PAUSE_MIN_MS };
 }
 
-// Other processes tell nothing: the number of LMDB's last transaction does.
+// Until something is committed here, or for a pause.
+static void sleep_until_changed(struct lmdb_space *s, size_t now,
+                                int64_t most_us)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += most_us * 1000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&s->lock);
+    if (last_txn(s) == now)
+        pthread_cond_timedwait(&s->changed, &s->lock, &until);
+    pthread_mutex_unlock(&s->lock);
+}
+
+// Other processes tell nothing: the number of LMDB's last transaction does. It is on disk a
+// moment before it can be read: who looks in that moment sees the one before, and looks
+// again after a pause.
 bool lmdb_wait(struct lmdb_space *s, struct lmdb_patience *p)
 {
     for (;;) {
         size_t now = last_txn(s);
         int64_t left_us = p->until_us - clock_mono_us();
-        struct timespec until;
 
-        if (now != p->seen) {
-            p->seen = now;
+        if (now != p->seen && now != p->announced) {
+            p->announced = now;
             p->pause_ms = PAUSE_MIN_MS;
             return true;
         }
         if (left_us <= 0)
             return false;
-        if (left_us > p->pause_ms * 1000)
-            left_us = p->pause_ms * 1000;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += left_us * 1000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        pthread_mutex_lock(&s->lock);
-        if (last_txn(s) == p->seen)
-            pthread_cond_timedwait(&s->changed, &s->lock, &until);
-        pthread_mutex_unlock(&s->lock);
+        sleep_until_changed(s, now,
+                            left_us < p->pause_ms * 1000 ? left_us
+                                                         : p->pause_ms * 1000);
         p->pause_ms *= 2;
         if (p->pause_ms > PAUSE_MAX_MS)
             p->pause_ms = PAUSE_MAX_MS;
+        if (now != p->seen)
+            return true;
     }
 }

@@ -95,14 +95,15 @@ MUST_CHECK enum err lmdb_put(struct lmdb_space *s, MDB_txn *txn,
 MUST_CHECK enum err lmdb_next_number(struct lmdb_space *s, MDB_txn *txn,
                                      uint64_t *number);
 
-// Waiting for a change: begin before looking, and look again while lmdb_wait() is true.
+// Waiting for a change: look, set `seen`, and look again while lmdb_wait() is true.
 struct lmdb_patience {
     int64_t until_us; // by the monotonic clock
-    size_t seen;      // the last transaction when it was looked
+    size_t seen;      // mdb_txn_id() of the transaction that looked
+    size_t announced; // the last one for which it was said to look again
     int64_t pause_ms;
 };
 
-struct lmdb_patience lmdb_patience_of(struct lmdb_space *s, int64_t wait_ms);
+struct lmdb_patience lmdb_patience_of(int64_t wait_ms);
 // Waits until something is committed by any process. False: the time is over.
 bool lmdb_wait(struct lmdb_space *s, struct lmdb_patience *p);
 

@@ -204,7 +204,7 @@ enum err lmdb_value_watch(struct journal *j, struct str prefix, uint64_t after,
                           void *data, uint64_t *revision)
 {
     struct lmdb_space *s = lmdb_handle_of(j)->space;
-    struct lmdb_patience p = lmdb_patience_of(s, wait_ms);
+    struct lmdb_patience p = lmdb_patience_of(wait_ms);
     struct watch w = { .prefix = prefix, .after = after };
     enum err err;
 
@@ -214,6 +214,7 @@ enum err lmdb_value_watch(struct journal *j, struct str prefix, uint64_t after,
         err = lmdb_read(s, &txn);
         if (err != OK)
             break;
+        p.seen = mdb_txn_id(txn);
         err = find_changed(s, txn, &w);
         mdb_txn_abort(txn);
     } while (err == ERR_NOTFOUND && lmdb_wait(s, &p));
