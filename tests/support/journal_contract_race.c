@@ -14,7 +14,8 @@
 #define WRITERS      3
 #define ROUNDS       20
 #define ENTRY_BYTES  64
-#define MOMENT_US    20000
+#define WAITS        8
+#define MOMENT_US    8000 // at most
 #define IDLE_MAX     500
 #define ACCEPTED_MAX (WRITERS * ROUNDS)
 
@@ -358,30 +359,34 @@ static void run(struct race *race, struct racer *racers)
 
 // --- who waits is woken ---
 
-// Sets a value and appends an entry, each a moment after the other began to wait for it.
+// Appends an entry and sets a value, each a moment after the other began to wait for it.
 static void *run_waker(void *data)
 {
     struct race *race = data;
     struct contract_run *r = race->r;
-    uint8_t id[JOURNAL_ENTRY_ID] = { 7 };
     struct str value = STR("woken");
+    uint64_t tip = race->tip;
+    uint64_t revision = 0;
     struct buf bytes;
-    uint64_t seq;
 
-    pthread_barrier_wait(&race->start);
-    usleep(MOMENT_US);
     buf_init(&bytes, 0);
-    contract_entry(&bytes, race->tip, r->c->seed, ENTRY_BYTES);
-    put_be64(id + 1, contract_random(&r->random));
-    if (contract_append(r, r->handles[0], r->c->chain, race->tip, id,
-                        buf_str(&bytes), &seq) != OK)
-        atomic_store(&race->is_wrong, true);
+    for (unsigned i = 0; i < WAITS; i++) {
+        uint64_t id[2] = { contract_random(&r->random),
+                           contract_random(&r->random) };
+
+        contract_entry(&bytes, tip, i, ENTRY_BYTES);
+        pthread_barrier_wait(&race->start);
+        usleep((useconds_t)contract_below(r, MOMENT_US));
+        if (contract_append(r, r->handles[0], r->c->chain, tip,
+                            (const uint8_t *)id, buf_str(&bytes), &tip) != OK)
+            atomic_store(&race->is_wrong, true);
+        pthread_barrier_wait(&race->start);
+        usleep((useconds_t)contract_below(r, MOMENT_US));
+        if (contract_put(r, r->handles[0], str_of(race->key), &value, revision,
+                         &revision) != OK)
+            atomic_store(&race->is_wrong, true);
+    }
     buf_clear(&bytes);
-    pthread_barrier_wait(&race->start);
-    usleep(MOMENT_US);
-    if (contract_put(r, r->handles[0], str_of(race->key), &value, 0, &seq) !=
-        OK)
-        atomic_store(&race->is_wrong, true);
     return NULL;
 }
 
@@ -392,35 +397,62 @@ static void on_value(void *data, const struct journal_value *v)
     *revision = v->revision;
 }
 
+// The next entry, of which it is known that it comes; repeats are passed over.
+static enum err read_next(struct contract_run *r, struct journal_reader *reader,
+                          uint64_t *at)
+{
+    struct journal_entry e;
+    enum err err;
+
+    do {
+        err = journal_reader_next(reader, r->c->wait_ms, &e);
+    } while (err == OK && e.seq <= *at);
+    if (err == OK)
+        *at = e.seq;
+    return err;
+}
+
+static enum err watch_next(struct contract_run *r, const char *key,
+                           uint64_t *revision, uint64_t *after)
+{
+    uint64_t before = *revision;
+    enum err err;
+
+    do {
+        err = journal_value_watch(r->handles[1], str_of(key), *after,
+                                  r->c->wait_ms, on_value, revision, after);
+    } while (err == OK && *revision <= before);
+    return err;
+}
+
 static void check_waits(struct race *race)
 {
     struct contract_run *r = race->r;
     struct journal_reader *reader;
-    struct journal_entry e;
     uint64_t revision = 0;
     uint64_t after = 0;
+    uint64_t at;
     uint8_t id[JOURNAL_ENTRY_ID];
     pthread_t waker;
 
     contract_name(r, race->key, "woken", 0);
     contract_last(r, r->handles[1], r->c->chain, &race->tip, id);
-    if (!contract_expect(r,
-                         contract_open_reader(r, r->handles[1], r->c->chain,
-                                              race->tip, &reader),
-                         OK, "reader"))
+    at = race->tip;
+    if (!contract_expect(
+            r, contract_open_reader(r, r->handles[1], r->c->chain, at, &reader),
+            OK, "reader"))
         return;
     pthread_barrier_init(&race->start, NULL, 2);
     if (pthread_create(&waker, NULL, run_waker, race) != 0)
         abort();
-    pthread_barrier_wait(&race->start);
-    contract_expect(r, journal_reader_next(reader, r->c->wait_ms, &e), OK,
-                    "read of what comes while it waits");
-    pthread_barrier_wait(&race->start);
-    contract_expect(r,
-                    journal_value_watch(r->handles[1], str_of(race->key), 0,
-                                        r->c->wait_ms, on_value, &revision,
-                                        &after),
-                    OK, "watch of what comes while it waits");
+    for (unsigned i = 0; i < WAITS; i++) {
+        pthread_barrier_wait(&race->start);
+        contract_expect(r, read_next(r, reader, &at), OK,
+                        "read of what comes while it waits");
+        pthread_barrier_wait(&race->start);
+        contract_expect(r, watch_next(r, race->key, &revision, &after), OK,
+                        "watch of what comes while it waits");
+    }
     pthread_join(waker, NULL);
     pthread_barrier_destroy(&race->start);
     journal_reader_close(reader);

@@ -18,6 +18,7 @@
 
 #include "common/base/mem.h"
 #include "queue/journal/journal_lmdb.h"
+#include "queue/journal/journal_open.h"
 #include "tests/support/journal_contract.h"
 #include "tests/support/unit.h"
 
@@ -453,6 +454,26 @@ static void files_that_were_moved_away_store_nothing(void **state)
     free(to);
 }
 
+static void a_url_names_the_directory(void **state)
+{
+    struct fixture *f = *state;
+    char *url = xasprintf("lmdb:%s", f->dir);
+    struct journal_config config = { .url = url };
+    struct buf why;
+    struct journal *j;
+
+    buf_init(&why, 0);
+    assert_int_equal(journal_open(&config, &why, &j), OK);
+    assert_int_equal(journal_judge(j, &why), OK);
+    journal_close(j);
+    assert_int_equal(access(f->dir, F_OK), 0);
+    config.url = "http://a";
+    assert_int_equal(journal_open(&config, &why, &j), ERR_INVALID);
+    assert_non_null(strstr(buf_cstr(&why), "lmdb:"));
+    buf_clear(&why);
+    free(url);
+}
+
 static void what_is_no_journal_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -487,6 +508,7 @@ int main(void)
         T(a_full_journal_takes_entries_again_after_a_trim),
         T(a_socket_takes_whole_requests_of_those_who_wait),
         T(files_that_were_moved_away_store_nothing),
+        T(a_url_names_the_directory),
         T(what_is_no_journal_is_refused),
 #undef T
     };
