@@ -17,6 +17,7 @@
 #include "common/log/log.h"
 #include "queue/admin/environment_dir.h"
 #include "queue/lmdb/files.h"
+#include "queue/lmdb/row_changes.h"
 
 #define ROWS_AT_ONCE  5000
 #define BYTES_AT_ONCE ((size_t)32 << 20) // of a transaction
@@ -78,9 +79,9 @@ enum err copy_put_as_is(struct copy_to *c, unsigned db, MDB_val key,
 
     if (err != OK)
         return err;
-    rc = mdb_put(c->txn, store_db(c->store, db), &key, &val, MDB_APPEND);
+    rc = row_put(c->txn, store_db(c->store, db), &key, &val, MDB_APPEND);
     if (rc == MDB_KEYEXIST) // keys out of order, as in a damaged tree
-        rc = mdb_put(c->txn, store_db(c->store, db), &key, &val, 0);
+        rc = row_put(c->txn, store_db(c->store, db), &key, &val, 0);
     return store_err(c->store, rc, "copy");
 }
 

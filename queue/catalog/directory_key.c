@@ -14,6 +14,7 @@
 #include "common/encoding/crypto.h"
 #include "common/files/keyring.h"
 #include "queue/catalog/hook_keys.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/records/schema.h"
 
 static char key_name[] = "key";
@@ -56,7 +57,7 @@ enum err directory_key_put(struct store *s, MDB_txn *txn, struct keyring *keys,
     buf_init(&sealed, 0);
     keyring_seal(keys, context, bytes_of(key, HOOK_KEY_BYTES), &sealed);
     val = val_of(buf_str(&sealed));
-    err = store_err(s, mdb_put(txn, store_db(s, HOOKS_META), &name, &val, 0),
+    err = store_err(s, row_put(txn, store_db(s, HOOKS_META), &name, &val, 0),
                     "put key");
     buf_clear(&sealed);
     return err;

@@ -17,7 +17,9 @@
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
 #include "queue/catalog/stack_names.h"
+#include "queue/chain/chain_link.h"
 #include "queue/lmdb/identity.h"
+#include "queue/lmdb/row_changes.h"
 
 #define TOMBSTONE_MS       INT64_C(3600000)
 #define TOMBSTONES_AT_ONCE 64
@@ -68,6 +70,8 @@ static enum err open_store(const struct queue_config *config,
     free(dir);
     if (err == OK && loop != NULL)
         err = identity_check(config, 1, hs->store);
+    if (err == OK && loop != NULL)
+        err = chain_link_attach(config, 1, hs->store);
     if (err != OK) {
         free(hs);
         return err;
@@ -107,7 +111,7 @@ static enum err put(struct hook_store *hs, MDB_txn *txn, unsigned db,
     MDB_val val = val_of(bytes);
 
     return store_err(hs->store,
-                     mdb_put(txn, store_db(hs->store, db), &key, &val, 0),
+                     row_put(txn, store_db(hs->store, db), &key, &val, 0),
                      "put hook");
 }
 
@@ -116,8 +120,7 @@ static enum err del(struct hook_store *hs, MDB_txn *txn, unsigned db,
 {
     MDB_val key = val_of(name);
 
-    return store_err(hs->store,
-                     mdb_del(txn, store_db(hs->store, db), &key, NULL),
+    return store_err(hs->store, row_del(txn, store_db(hs->store, db), &key),
                      "delete hook");
 }
 
@@ -397,7 +400,7 @@ static enum err drop_tombstones(struct hook_store *hs, MDB_txn *txn)
 
         memcpy(at, key.mv_data, sizeof(at));
         if (deleted_at_ms > 0 && deleted_at_ms < before_ms) {
-            rc = mdb_cursor_del(cursor, 0);
+            rc = row_cursor_del(cursor);
             key = val_at(at, sizeof(at));
             if (rc == 0)
                 rc = store_seek(cursor, &key, &val);
@@ -486,7 +489,7 @@ static enum err forget_changes(struct hook_store *hs, MDB_txn *txn, uint64_t no)
     while (rc == 0 && (v.mv_size != 16 || get_be64(v.mv_data) != no))
         rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
     if (rc == 0) // a hook has one row at most
-        rc = mdb_cursor_del(cursor, 0);
+        rc = row_cursor_del(cursor);
     mdb_cursor_close(cursor);
     return rc == MDB_NOTFOUND ? OK : store_err(hs->store, rc, "delete hook");
 }

@@ -7,6 +7,7 @@
 
 #include "common/base/codec.h"
 #include "common/base/text.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/records/schema.h"
 
 #define ORG_KEY_MAX_BYTES 511 // LMDB's own limit
@@ -193,7 +194,7 @@ static enum err put_last(struct store *s, MDB_txn *txn, uint64_t no)
     MDB_val val = val_at(bytes, sizeof(bytes));
 
     put_be64(bytes, no);
-    return store_err(s, mdb_put(txn, store_db(s, HOOKS_META), &key, &val, 0),
+    return store_err(s, row_put(txn, store_db(s, HOOKS_META), &key, &val, 0),
                      "number organization");
 }
 
@@ -325,14 +326,14 @@ enum err orgs_leave(struct store *s, MDB_txn *txn, struct str org)
     if (org.n_bytes == 0 || org.n_bytes > NAME_MAX_BYTES)
         return ERR_INVALID;
     key = leaving_key(org, bytes);
-    return store_err(s, mdb_put(txn, store_db(s, HOOKS_META), &key, &val, 0),
+    return store_err(s, row_put(txn, store_db(s, HOOKS_META), &key, &val, 0),
                      "erase organization");
 }
 
 static enum err remove_row(struct store *s, MDB_txn *txn, unsigned db,
                            MDB_val key)
 {
-    int rc = mdb_del(txn, store_db(s, db), &key, NULL);
+    int rc = row_del(txn, store_db(s, db), &key);
 
     return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "erase organization");
 }

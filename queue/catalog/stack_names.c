@@ -20,6 +20,7 @@
 #include "common/log/log.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/records/schema.h"
 
 #define STACKS_MAX      1000000
@@ -149,7 +150,7 @@ static enum err put_count(struct store *s, MDB_txn *txn, unsigned db,
         return err;
     put_be64(number, n);
     key = val_of(row);
-    return store_err(s, mdb_put(txn, store_db(s, db), &key, &val, 0),
+    return store_err(s, row_put(txn, store_db(s, db), &key, &val, 0),
                      "note stack");
 }
 
@@ -231,7 +232,7 @@ static enum err add(struct store *s, MDB_txn *txn, unsigned db,
     err = put_count(s, txn, db, name->org, held + 1);
     val = val_at("", 0);
     if (err == OK) {
-        err = store_err(s, mdb_put(txn, store_db(s, db), &key, &val, 0),
+        err = store_err(s, row_put(txn, store_db(s, db), &key, &val, 0),
                         "note stack");
     }
     return err;
@@ -349,7 +350,7 @@ enum err stacks_remove(struct store *s, MDB_txn *txn, unsigned db,
         if (rc == 0 && !str_starts(str_of_val(key), prefix))
             rc = MDB_NOTFOUND;
         if (rc == 0)
-            rc = mdb_cursor_del(cursor, 0);
+            rc = row_cursor_del(cursor);
         *n += rc == 0;
     }
     mdb_cursor_close(cursor);
@@ -466,7 +467,7 @@ static enum err take(struct store *s, MDB_txn *txn,
     if (err == OK)
         err = count_of(s, txn, HOOKS_STACKS, name->org, &n);
     if (err == OK) {
-        err = store_err(s, mdb_del(txn, store_db(s, HOOKS_STACKS), &key, NULL),
+        err = store_err(s, row_del(txn, store_db(s, HOOKS_STACKS), &key),
                         "forget stack");
     }
     if (err == OK)

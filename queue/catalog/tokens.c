@@ -14,6 +14,7 @@
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
 #include "queue/lmdb/environment.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/records/schema.h"
 
 struct token_store {
@@ -226,7 +227,7 @@ static enum err revoke_in(struct store *s, MDB_txn *txn, struct str org,
     if (err == OK && !wanted.is_found)
         err = ERR_NOTFOUND;
     if (err == OK) {
-        err = store_err(s, mdb_del(txn, store_db(s, HOOKS_TOKENS), &key, NULL),
+        err = store_err(s, row_del(txn, store_db(s, HOOKS_TOKENS), &key),
                         "delete token");
     }
     return err;
@@ -282,7 +283,7 @@ static enum err apply_replace(struct catalog_write *base, MDB_txn *txn)
     buf_init(&r.record, 0);
     err = find_old(s, txn, w->token.org, &r);
     if (err == OK && w->until_ms == 0) {
-        err = store_err(s, mdb_del(txn, store_db(s, HOOKS_TOKENS), &key, NULL),
+        err = store_err(s, row_del(txn, store_db(s, HOOKS_TOKENS), &key),
                         "delete token");
     } else if (err == OK) {
         err = store_err(

@@ -27,6 +27,7 @@
 #include "queue/lmdb/files.h"
 #include "queue/lmdb/page_check.h"
 #include "queue/lmdb/part.h"
+#include "queue/lmdb/row_changes.h"
 
 #define COPY_DIR "compact.tmp"
 
@@ -84,7 +85,7 @@ static enum err put(struct copy *k, MDB_cursor **cursor, unsigned db,
     if (err == OK && *cursor == NULL)
         rc = mdb_cursor_open(k->write, store_db(k->to, db), cursor);
     if (err == OK && rc == 0)
-        rc = mdb_cursor_put(*cursor, &key, &val, MDB_APPEND);
+        rc = row_cursor_put(*cursor, &key, &val, MDB_APPEND);
     k->n_bytes += key.mv_size + val.mv_size;
     return err == OK ? store_err(k->to, rc, "copy record") : err;
 }

@@ -13,6 +13,7 @@
 #include "common/base/codec.h"
 #include "common/log/log.h"
 #include "queue/erasure/erased_payloads.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/records/schema.h"
 
 struct step {
@@ -44,7 +45,7 @@ static enum err erase_attempt(struct step *step, struct payload_work *work,
     }
     if (attempt_decode(store_place(s, SHARD_ATTEMPTS, key), str_of_val(val),
                        &a) != OK) {
-        rc = mdb_del(step->txn, store_db(s, SHARD_ATTEMPTS), &key, NULL);
+        rc = row_del(step->txn, store_db(s, SHARD_ATTEMPTS), &key);
         return store_err(s, rc, "erase payload");
     }
     if (!id_eq(&a.event_id, &work->erase[work->at].event_id))

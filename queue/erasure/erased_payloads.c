@@ -8,6 +8,7 @@
 
 #include "common/base/mem.h"
 #include "queue/erasure/payload_orders.h"
+#include "queue/lmdb/row_changes.h"
 
 #define NAME_BYTES 6
 #define KEY_BYTES  (NAME_BYTES + 8)
@@ -53,7 +54,7 @@ enum err erased_payload_put(struct store *s, MDB_txn *txn, unsigned db,
     MDB_val key = key_of(position, bytes);
     MDB_val val = val_at("", 0);
 
-    return store_err(s, mdb_put(txn, store_db(s, db), &key, &val, 0),
+    return store_err(s, row_put(txn, store_db(s, db), &key, &val, 0),
                      "note erased payload");
 }
 
@@ -63,7 +64,7 @@ enum err erased_payloads_forget(struct store *s, MDB_txn *txn, unsigned db,
     for (size_t i = 0; i < work->n_forget; i++) {
         uint8_t bytes[KEY_BYTES];
         MDB_val key = key_of(work->forget[i], bytes);
-        int rc = mdb_del(txn, store_db(s, db), &key, NULL);
+        int rc = row_del(txn, store_db(s, db), &key);
 
         if (rc != 0 && rc != MDB_NOTFOUND)
             return store_err(s, rc, "forget erased payload");

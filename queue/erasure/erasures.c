@@ -17,6 +17,7 @@
 #include "queue/catalog/orgs.h"
 #include "queue/catalog/stack_names.h"
 #include "queue/erasure/erasure_row.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/orgs/org_value_rows.h"
 #include "queue/records/schema.h"
 
@@ -407,7 +408,7 @@ static enum err remove_tokens(struct store *s, MDB_txn *txn, struct str org,
             continue;
         }
         memcpy(at, token.hash, sizeof(at));
-        rc = mdb_cursor_del(cursor, 0);
+        rc = row_cursor_del(cursor);
         ++*n;
         key = val_at(at, sizeof(at));
         if (rc == 0)
@@ -482,7 +483,7 @@ static enum err forget_old(struct store *s, MDB_txn *txn)
     if (err != OK || o.no == 0)
         return err;
     put_key(o.no, bytes);
-    return store_err(s, mdb_del(txn, store_db(s, HOOKS_META), &key, NULL),
+    return store_err(s, row_del(txn, store_db(s, HOOKS_META), &key),
                      "forget erasure");
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/codec.h"
+#include "queue/lmdb/row_changes.h"
 
 #define ROW_BYTES 25 // id(16) n_removed(8) is_done(1)
 
@@ -41,7 +42,7 @@ enum err mark_row_put(struct store *s, MDB_txn *txn, unsigned db,
     memcpy(bytes, mark->id.bytes, sizeof(mark->id.bytes));
     put_be64(bytes + 16, mark->n_removed);
     bytes[24] = mark->is_done;
-    return store_err(s, mdb_put(txn, store_db(s, db), &key, &val, 0),
+    return store_err(s, row_put(txn, store_db(s, db), &key, &val, 0),
                      "note erasure");
 }
 

@@ -16,6 +16,7 @@
 #include "common/process/blame.h"
 #include "queue/erasure/mark_row.h"
 #include "queue/event_log/inside.h"
+#include "queue/lmdb/row_changes.h"
 
 #define EVENTS_A_LOOK 64 // events between two looks at the clock
 #define NAMES_AT_ONCE 500
@@ -31,7 +32,7 @@ enum err event_remove(struct event_log *log, MDB_txn *txn, MDB_cursor *cursor,
         err = event_key_remove(log->store, txn, copy, at);
     }
     return err == OK
-               ? store_err(log->store, mdb_cursor_del(cursor, 0), "trim events")
+               ? store_err(log->store, row_cursor_del(cursor), "trim events")
                : err;
 }
 

@@ -25,6 +25,7 @@
 #include "common/log/log.h"
 #include "common/process/metrics.h"
 #include "common/process/pulse.h"
+#include "queue/chain/chain_link.h"
 #include "queue/erasure/mark_row.h"
 #include "queue/event_log/inside.h"
 #include "queue/event_log/next_commit.h"
@@ -385,6 +386,8 @@ enum err event_log_open(const struct queue_config *config,
     free(dir);
     if (err == OK)
         err = identity_check(config, 0, log->store);
+    if (err == OK)
+        err = chain_link_attach(config, 0, log->store);
     if (err == OK)
         err = event_hasher_open(config, log->store, &log->hasher);
     if (err == OK)

@@ -9,6 +9,7 @@
 #include "common/base/codec.h"
 #include "common/log/log.h"
 #include "queue/event_rows/idempotency.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/records/schema.h"
 
 #define LEAST_BYTES 1024 // what an event counts that is removed
@@ -31,14 +32,14 @@ enum err hidden_put(struct store *s, MDB_txn *txn, uint64_t from, bool is_whole)
 
     put_be64(bytes, from);
     bytes[8] = is_whole;
-    return store_err(s, mdb_put(txn, store_db(s, EVENTS_META), &key, &val, 0),
+    return store_err(s, row_put(txn, store_db(s, EVENTS_META), &key, &val, 0),
                      "put open");
 }
 
 enum err hidden_end(struct store *s, MDB_txn *txn)
 {
     MDB_val key = key_of(open_name);
-    int rc = mdb_del(txn, store_db(s, EVENTS_META), &key, NULL);
+    int rc = row_del(txn, store_db(s, EVENTS_META), &key);
 
     return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "remove open");
 }
@@ -81,7 +82,7 @@ enum err unused_add(struct store *s, MDB_txn *txn, uint64_t more)
     if (err != OK || more == 0)
         return err;
     put_be64(bytes, n + more);
-    return store_err(s, mdb_put(txn, store_db(s, EVENTS_META), &key, &val, 0),
+    return store_err(s, row_put(txn, store_db(s, EVENTS_META), &key, &val, 0),
                      "put unused");
 }
 
@@ -105,7 +106,7 @@ static enum err remove_last(struct store *s, MDB_txn *txn, MDB_cursor *cursor,
         memcpy(copy, id_key.at, sizeof(copy)); // before the page changes
         err = event_key_remove(s, txn, copy, at);
     }
-    return err == OK ? store_err(s, mdb_cursor_del(cursor, 0), "remove event")
+    return err == OK ? store_err(s, row_cursor_del(cursor), "remove event")
                      : err;
 }
 

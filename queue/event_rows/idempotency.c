@@ -13,6 +13,7 @@
 #include "common/base/codec.h"
 #include "common/base/mem.h"
 #include "common/encoding/crypto.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/records/schema.h"
 
 #define CONTENT_PARTS 9
@@ -52,7 +53,7 @@ enum err event_put_old_until(struct store *s, MDB_txn *txn, int64_t until_us)
     MDB_val val = val_at(bytes, sizeof(bytes));
 
     put_be64(bytes, (uint64_t)until_us);
-    return store_err(s, mdb_put(txn, store_db(s, EVENTS_META), &key, &val, 0),
+    return store_err(s, row_put(txn, store_db(s, EVENTS_META), &key, &val, 0),
                      "put old keys");
 }
 
@@ -329,7 +330,7 @@ enum err event_key_put(const struct event_hasher *h, struct store *s,
         memcpy(time_key + 8, ne->key, EVENT_KEY_BYTES);
         k = val_at(time_key, sizeof(time_key));
         v = val_at("", 0);
-        rc = mdb_put(txn, store_db(s, EVENTS_KEY_TIMES), &k, &v, 0);
+        rc = row_put(txn, store_db(s, EVENTS_KEY_TIMES), &k, &v, 0);
     }
     return store_err(s, rc, "put key");
 }
@@ -345,7 +346,7 @@ enum err event_key_remove(struct store *s, MDB_txn *txn,
     if (event_key_get(s, txn, key, &row) != OK ||
         position_cmp(row.position, position) != 0)
         return OK;
-    rc = mdb_del(txn, store_db(s, EVENTS_KEYS), &k, NULL);
+    rc = row_del(txn, store_db(s, EVENTS_KEYS), &k);
     return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "remove key");
 }
 
@@ -359,7 +360,7 @@ static int remove_if_of(struct store *s, MDB_txn *txn, const uint8_t *key,
     if (event_key_get(s, txn, key, &row) != OK ||
         row.accepted_at_us != accepted_at_us)
         return 0;
-    return mdb_del(txn, store_db(s, EVENTS_KEYS), &k, NULL);
+    return row_del(txn, store_db(s, EVENTS_KEYS), &k);
 }
 
 bool event_key_is_old(MDB_val time_key, int64_t now_us)
@@ -390,7 +391,7 @@ enum err event_keys_expire(struct store *s, MDB_txn *txn, int64_t now_us,
         at_us = (int64_t)get_be64(bytes);
         rc = remove_if_of(s, txn, bytes + 8, at_us);
         if (rc == 0)
-            rc = mdb_cursor_del(cursor, 0);
+            rc = row_cursor_del(cursor);
         *n_removed += rc == 0;
         if (rc == 0)
             rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);

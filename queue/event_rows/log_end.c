@@ -16,6 +16,7 @@
 #include "queue/catalog/orgs.h"
 #include "queue/event_rows/hidden.h"
 #include "queue/lmdb/identity.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/records/replay_record.h"
 #include "queue/records/schema.h"
 #include "queue/shard/payload_refs.h"
@@ -51,7 +52,7 @@ enum err event_put_next(struct store *s, MDB_txn *txn, uint64_t number)
     MDB_val key = val_at(name, sizeof(name) - 1);
     MDB_val val = val_at(next.bytes, sizeof(next.bytes));
 
-    return store_err(s, mdb_put(txn, store_db(s, EVENTS_META), &key, &val, 0),
+    return store_err(s, row_put(txn, store_db(s, EVENTS_META), &key, &val, 0),
                      "put next");
 }
 
@@ -91,7 +92,7 @@ static enum err put_missing(struct store *s, MDB_txn *txn,
         put_be64(bytes + 16 * i, m[i].from);
         put_be64(bytes + 16 * i + 8, m[i].to);
     }
-    return store_err(s, mdb_put(txn, store_db(s, EVENTS_META), &key, &val, 0),
+    return store_err(s, row_put(txn, store_db(s, EVENTS_META), &key, &val, 0),
                      "put missing");
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/codec.h"
+#include "queue/lmdb/row_changes.h"
 
 #define LISTED_VERSION 1
 #define EVENT_BYTES    9  // offset(1) matched(4) kind(4)
@@ -195,7 +196,7 @@ static int erase_named(MDB_cursor *cursor, struct str name, size_t max,
         if (rc == 0 && !str_starts(str_of_val(key), name))
             rc = MDB_NOTFOUND;
         if (rc == 0)
-            rc = mdb_cursor_del(cursor, 0);
+            rc = row_cursor_del(cursor);
         *n += rc == 0;
     }
     return rc;
@@ -256,6 +257,6 @@ enum err listed_range_put(struct store *s, MDB_txn *txn, unsigned db,
 
     memcpy(bytes, range->from.bytes, 8);
     memcpy(bytes + 8, range->to.bytes, 8);
-    return store_err(s, mdb_put(txn, store_db(s, db), &key, &val, 0),
+    return store_err(s, row_put(txn, store_db(s, db), &key, &val, 0),
                      "note list");
 }

@@ -21,6 +21,7 @@
 #include "common/base/mem.h"
 #include "common/log/log.h"
 #include "queue/lmdb/environment_guard.h"
+#include "queue/lmdb/row_change.h"
 #include "queue/records/schema.h"
 
 #define READERS_MAX   512
@@ -251,6 +252,12 @@ int store_put(struct store *s, MDB_txn *txn, unsigned db, MDB_val key,
         memcpy(room.mv_data, record.at, record.n_bytes);
         record_move(room.mv_data, room.mv_size, place);
     }
+    if (rc == 0 && store_is_recording(s)) {
+        row_change_put(&s->changes,
+                       &(struct row_change){ .db = db,
+                                             .key = str_of_val(key),
+                                             .value = str_of_val(room) });
+    }
     return rc;
 }
 
@@ -267,7 +274,7 @@ static uint64_t shard_of_path(const char *path)
 static void on_assert(MDB_env *env, const char *text)
 {
     (void)text; // useful only to LMDB's developers
-    store_guard_assert(mdb_env_get_userctx(env));
+    store_guard_assert(store_path(mdb_env_get_userctx(env)));
 }
 
 static void note_map(struct store *s)
@@ -279,7 +286,6 @@ static void note_map(struct store *s)
         return;
     s->page_bytes = stat.ms_psize;
     s->map = store_guard(s->path, info.me_mapsize);
-    mdb_env_set_userctx(s->env, s->path);
     mdb_env_set_assert(s->env, on_assert);
 }
 
@@ -378,11 +384,15 @@ enum err store_open(const char *dir, uint64_t map_bytes, bool read_only,
     s = xcalloc(1, sizeof(*s));
     s->path = xstrdup(dir);
     s->place = store_place_of(names, shard_of_path(dir));
+    s->n_dbs = n_names;
+    buf_init(&s->changes, 0);
     s->is_read_only = read_only;
     s->map_bytes = map_bytes < MAP_MIN_BYTES ? MAP_MIN_BYTES : map_bytes;
     s->map_bytes = s->map_bytes / page_bytes * page_bytes;
     store_guard_begin(s->path);
     rc = mdb_env_create(&s->env);
+    if (rc == 0)
+        rc = mdb_env_set_userctx(s->env, s);
     if (rc == 0)
         rc = mdb_env_set_maxdbs(s->env, STORE_DBS_MAX);
     if (rc == 0)
@@ -437,14 +447,43 @@ void store_read_end(struct store *s)
     s->is_reading = false;
 }
 
+void store_on_commit(struct store *s, store_commit_fn fn, void *data)
+{
+    s->on_commit = fn;
+    s->on_commit_data = data;
+}
+
 enum err store_write(struct store *s, MDB_txn **txn)
 {
+    buf_reset(&s->changes);
     return store_err(s, mdb_txn_begin(s->env, NULL, 0, txn), "begin writing");
+}
+
+// Hands the changes to whoever copies them.
+static enum err hand_over(struct store *s, MDB_txn *txn)
+{
+    enum err err = OK;
+
+    if (store_is_recording(s) && s->changes.n_bytes > 0)
+        err = s->on_commit(s->on_commit_data, txn, buf_str(&s->changes));
+    if (err != OK)
+        mdb_txn_abort(txn);
+    return err;
 }
 
 enum err store_commit(struct store *s, MDB_txn *txn)
 {
-    enum err err = store_err(s, mdb_txn_commit(txn), "commit");
+    enum err err = hand_over(s, txn);
+
+    if (err != OK)
+        return err;
+    err = store_err(s, mdb_txn_commit(txn), "commit");
+    if (err != OK && store_is_recording(s) && s->changes.n_bytes > 0) {
+        log_fatal("a commit failed that the copies on other nodes have; it is "
+                  "done again from there",
+                  "path=%s reason=%s", log_quote(str_of(s->path)),
+                  log_quote(str_of(err_str(err))));
+    }
 
     return err == OK && !store_is_in_place(s) ? ERR_LOST : err;
 }

@@ -13,11 +13,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/str.h"
 
 #define STORE_DBS_MAX 14
 #define STORE_NO_DB   ((MDB_dbi)-1)
+
+// Runs before a transaction that changed rows is committed: `changes` are what it did
+// (row_change.h). On an error the transaction is aborted, and store_commit() returns it.
+// It may put rows itself; they are not among the changes.
+typedef enum err (*store_commit_fn)(void *data, MDB_txn *txn,
+                                    struct str changes);
 
 // Closed to other rooms.
 struct store {
@@ -26,7 +33,11 @@ struct store {
         *reader; // for the loop's thread; reset between uses; NULL: none yet
     bool is_reading; // between store_read() and store_read_end()
     MDB_dbi dbs[STORE_DBS_MAX];
-    char *path; // owned, for messages
+    size_t n_dbs;
+    store_commit_fn on_commit; // NULL: changes are not recorded
+    void *on_commit_data;
+    struct buf changes; // of the write transaction
+    char *path;         // owned, for messages
     uint64_t map_bytes;
     const uint8_t *map; // where the file is mapped; NULL: unknown
     size_t page_bytes;
@@ -51,6 +62,11 @@ static inline MDB_env *store_env(const struct store *s)
 static inline MDB_dbi store_db(const struct store *s, size_t db)
 {
     return s->dbs[db];
+}
+
+static inline size_t store_n_dbs(const struct store *s)
+{
+    return s->n_dbs;
 }
 
 static inline const char *store_path(const struct store *s)
@@ -98,6 +114,16 @@ struct store *store_first(void);
 // Translates an LMDB code; logs unexpected ones. ERR_NOTFOUND, ERR_EXISTS,
 // ERR_FULL, ERR_IO.
 MUST_CHECK enum err store_err(const struct store *s, int rc, const char *what);
+
+// From the next write transaction on, changes are recorded and handed to `fn`. If it
+// succeeds and LMDB's commit then fails, the process ends: the copies have what this
+// environment lacks.
+void store_on_commit(struct store *s, store_commit_fn fn, void *data);
+
+static inline bool store_is_recording(const struct store *s)
+{
+    return s->on_commit != NULL;
+}
 
 // A read transaction for the loop's thread: between store_read() and
 // store_read_end(), nothing else may read this store. Keep it short: values stay

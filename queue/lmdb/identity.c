@@ -17,6 +17,7 @@
 #include "queue/lmdb/child.h"
 #include "queue/lmdb/files.h"
 #include "queue/lmdb/page_check.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/records/schema.h"
 
 #define SELF_BYTES       (DIRECTORY_ID_BYTES + 16)
@@ -151,7 +152,7 @@ enum err identity_put(struct store *s, MDB_txn *txn, const struct part *part,
     memcpy(bytes, id, DIRECTORY_ID_BYTES);
     put_be64(bytes + DIRECTORY_ID_BYTES, part->shard);
     put_be64(bytes + DIRECTORY_ID_BYTES + 8, part->n_shards);
-    return store_err(s, mdb_put(txn, s->dbs[part->meta_db], &key, &val, 0),
+    return store_err(s, row_put(txn, s->dbs[part->meta_db], &key, &val, 0),
                      "put self");
 }
 

@@ -10,6 +10,7 @@
 #include "common/encoding/crypto.h"
 #include "common/files/keyring.h"
 #include "common/log/log.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/records/schema.h"
 
 static const char prefix[] = "value";
@@ -152,7 +153,7 @@ enum err org_values_count_change(struct store *s, MDB_txn *txn,
         return err;
     put_be64(bytes, ++*revision);
     val = val_at(bytes, sizeof(bytes));
-    return store_err(s, mdb_put(txn, store_db(s, HOOKS_META), &key, &val, 0),
+    return store_err(s, row_put(txn, store_db(s, HOOKS_META), &key, &val, 0),
                      "count values");
 }
 
@@ -171,7 +172,7 @@ static int remove_use(MDB_cursor *cursor, enum org_value_use use,
         rc = store_seek(cursor, &key, &val);
         if (rc != 0 || !str_starts(str_of_val(key), str_of_val(from)))
             break;
-        rc = mdb_cursor_del(cursor, 0);
+        rc = row_cursor_del(cursor);
         *n += rc == 0;
     }
     return rc == MDB_NOTFOUND ? 0 : rc;
@@ -217,7 +218,7 @@ static enum err reseal_one(struct store *s, MDB_cursor *cursor, MDB_val key,
     org_value_encode(value, key, keys, &record);
     record_move(record.at, record.n_bytes, store_place(s, HOOKS_META, key));
     val = val_of(buf_str(&record));
-    err = store_err(s, mdb_cursor_put(cursor, &key, &val, MDB_CURRENT),
+    err = store_err(s, row_cursor_put(cursor, &key, &val, MDB_CURRENT),
                     "put value");
     buf_clear(&record);
     return err;

@@ -11,6 +11,7 @@
 #include "common/log/log.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/orgs/org_value_rows.h"
 #include "queue/records/schema.h"
 
@@ -308,7 +309,7 @@ static enum err apply_delete(struct catalog_write *base, MDB_txn *txn)
         w->put.revision != revision)
         err = ERR_CONFLICT;
     if (err == OK) {
-        err = store_err(s, mdb_del(txn, store_db(s, HOOKS_META), &key, NULL),
+        err = store_err(s, row_del(txn, store_db(s, HOOKS_META), &key),
                         "delete value");
     }
     return err == OK ? org_values_count_change(s, txn, w->put.use, &revision)

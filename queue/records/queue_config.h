@@ -28,6 +28,8 @@ struct queue_config {
     // Borrowed; what payloads are sealed with; NULL: sealed payloads cannot be read.
     struct payload_keys *payload_keys;
     bool seal_payloads; // of new events; needs payload_keys
+    bool
+        is_replicated; // environments are copies of chains; writers use chain_link.h
     struct share_limit
         stacks; // of the names of stacks in each environment that
                 // notes them; zeros: a million, a tenth for one

@@ -16,6 +16,7 @@
 #include "queue/catalog/directory_key.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/lmdb/environment.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/orgs/org_value_rows.h"
 #include "queue/records/schema.h"
 
@@ -43,7 +44,7 @@ static enum err put_known(struct store *s, MDB_txn *txn, struct keyring *keys)
     buf_init(&sealed, 0);
     keyring_seal(keys, context, known, &sealed);
     val = val_of(buf_str(&sealed));
-    err = store_err(s, mdb_put(txn, store_db(s, HOOKS_META), &key, &val, 0),
+    err = store_err(s, row_put(txn, store_db(s, HOOKS_META), &key, &val, 0),
                     "put seal");
     buf_clear(&sealed);
     return err;
@@ -92,7 +93,7 @@ static enum err reseal_one(struct store *s, MDB_cursor *cursor, MDB_val key,
         buf_put_str(&own, str_of_val(key));
         key = val_of(buf_str(&own));
         val = val_of(buf_str(&record));
-        err = store_err(s, mdb_cursor_put(cursor, &key, &val, MDB_CURRENT),
+        err = store_err(s, row_cursor_put(cursor, &key, &val, MDB_CURRENT),
                         "put hook");
         buf_clear(&own);
     } else if (err == ERR_CORRUPT) {

@@ -11,6 +11,7 @@
 #include "common/base/err.h"
 #include "queue/lmdb/environment.h"
 #include "queue/lmdb/room.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/records/backlog_sums.h"
 #include "queue/records/counts.h"
 #include "queue/records/retention.h"

@@ -5,6 +5,7 @@
 #include "queue/shard/payload_refs.h"
 
 #include "common/base/codec.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/records/schema.h"
 
 static enum err write_block(struct store *s, MDB_txn *txn, uint64_t block,
@@ -27,7 +28,7 @@ static enum err write_block(struct store *s, MDB_txn *txn, uint64_t block,
     n = (uint64_t)((int64_t)n + delta);
     put_be64(number, n);
     val = val_at(number, sizeof(number));
-    rc = n > 0 ? mdb_put(txn, db, &key, &val, 0) : mdb_del(txn, db, &key, NULL);
+    rc = n > 0 ? row_put(txn, db, &key, &val, 0) : row_del(txn, db, &key);
     return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "count");
 }
 
@@ -106,7 +107,7 @@ enum err needed_del_row(struct store *s, MDB_txn *txn, struct needed *needed,
         }
     }
     if (rc == 0)
-        rc = mdb_del(txn, store_db(s, db), &key, NULL);
+        rc = row_del(txn, store_db(s, db), &key);
     if (rc == 0)
         return count(s, txn, needed, key, -1);
     return store_err(s, rc, "move delivery");

@@ -18,8 +18,10 @@
 #include "common/log/log.h"
 #include "common/process/blame.h"
 #include "common/process/pulse.h"
+#include "queue/chain/chain_link.h"
 #include "queue/listing/listed_rows.h"
 #include "queue/lmdb/identity.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/records/schema.h"
 #include "queue/shard/inside.h"
 #include "queue/shard/payload_refs.h"
@@ -31,7 +33,7 @@ static enum err put_index(struct store *s, MDB_txn *txn, unsigned db,
     MDB_val k = val_of(key);
     MDB_val v = val_of(value);
 
-    return store_err(s, mdb_put(txn, store_db(s, db), &k, &v, 0),
+    return store_err(s, row_put(txn, store_db(s, db), &k, &v, 0),
                      "put attempt");
 }
 
@@ -102,7 +104,7 @@ static enum err put_or_del(struct store *s, MDB_txn *txn, unsigned db,
 {
     MDB_val key = val_of(step->key);
     int rc = put ? store_put(s, txn, db, key, step->value, 0)
-                 : mdb_del(txn, store_db(s, db), &key, NULL);
+                 : row_del(txn, store_db(s, db), &key);
 
     return rc == MDB_NOTFOUND ? OK : store_err(s, rc, "move delivery");
 }
@@ -459,6 +461,8 @@ enum err shard_open(const struct queue_config *config, unsigned k,
     free(dir);
     if (err == OK)
         err = identity_check(config, k + 2, s->store);
+    if (err == OK)
+        err = chain_link_attach(config, k + 2, s->store);
     if (err == OK)
         err = open_state(s, k);
     if (err != OK) {

@@ -26,7 +26,7 @@
 
 static int remove_row(struct shard *s, MDB_txn *txn, unsigned db, MDB_val key)
 {
-    int rc = mdb_del(txn, store_db(s->store, db), &key, NULL);
+    int rc = row_del(txn, store_db(s->store, db), &key);
 
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
@@ -439,7 +439,7 @@ static enum err erase_rows(struct erase_step *e, unsigned db, bool *is_end)
         buf_put_str(at, str_of_val(key));
         if (store_value_is_in_place(s->store, val) &&
             is_row_erased(e, db, key, val)) {
-            rc = mdb_cursor_del(cursor, 0);
+            rc = row_cursor_del(cursor);
             e->n_removed++;
             key = val_of(buf_str(at));
             if (rc == 0)

@@ -10,6 +10,7 @@
 
 #include "common/base/codec.h"
 #include "common/log/log.h"
+#include "queue/lmdb/row_changes.h"
 #include "queue/records/schema.h"
 #include "queue/shard/inside.h"
 
@@ -112,7 +113,7 @@ enum err shard_trim_stats(struct store *s, MDB_txn *txn, int64_t now_s,
             if (rc != 0 || key.mv_size != sizeof(until) ||
                 memcmp(key.mv_data, until, sizeof(until)) >= 0)
                 break;
-            rc = mdb_cursor_del(cursor, 0);
+            rc = row_cursor_del(cursor);
             (*n_removed)++;
         }
         if (rc == MDB_NOTFOUND)
