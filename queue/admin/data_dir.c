@@ -18,6 +18,7 @@
 #include "queue/admin/environment_dir.h"
 #include "queue/admin/migrate.h"
 #include "queue/admin/reshard.h"
+#include "queue/chain/chain_mark.h"
 #include "queue/event_rows/log_end.h"
 #include "queue/lmdb/environment.h"
 #include "queue/lmdb/files.h"
@@ -289,6 +290,29 @@ static enum err complete_tables(const struct queue_config *config, unsigned n)
     return err;
 }
 
+// A copy of a cluster's directory must not go its own way.
+static enum err check_is_own(const struct queue_config *config, struct buf *why)
+{
+    const struct part part = part_of(config, 0);
+    struct chain_point at;
+    struct store *store;
+    MDB_txn *txn;
+    enum err err = part_open(config, &part, false, &store);
+
+    if (err == OK)
+        err = store_read(store, &txn);
+    if (err != OK)
+        return err == ERR_NOTFOUND ? OK : err;
+    err = chain_mark_get(store, txn, part.meta_db, &at);
+    store_read_end(store);
+    if (err == ERR_NOTFOUND)
+        return OK;
+    buf_puts(why, "data_dir is a copy of a cluster's; set cluster and node, or "
+                  "make it a directory of its own with `posthorn cluster "
+                  "detach`");
+    return ERR_INVALID;
+}
+
 // Checks that the parts belong together, as an earlier start left them.
 static enum err check_parts(const struct queue_config *config, struct buf *why)
 {
@@ -303,6 +327,8 @@ static enum err check_parts(const struct queue_config *config, struct buf *why)
         err = complete_tables(config, n);
     if (err == OK || err == ERR_NOTFOUND)
         err = identity_check_parts(config, n, true, why);
+    if (err == OK && n > 0 && !config->is_replicated)
+        err = check_is_own(config, why);
     return explain(err, config->data_dir, "the queue cannot be read", why);
 }
 
