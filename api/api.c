@@ -380,6 +380,8 @@ static void open_storage(struct api *api)
                                .max_bytes = api->config->max_queue_bytes,
                                .n_shards = (unsigned)api->config->dispatchers,
                                .keys = role_keys(api->role),
+                               .is_replicated =
+                                   config_is_clustered(api->config),
                                .stacks = cap_limit(api->config, CAP_STACKS) };
     uint64_t last;
 

@@ -30,6 +30,7 @@ static const struct {
     { ROLE_API, api_role },
     { ROLE_EXPORTER, exporter_role },
     { ROLE_RELAY, relay_role },
+    { ROLE_REPLICATOR, replicator_role },
 };
 
 // Runs `posthorn role NAME INDEX`, which only the supervisor starts.

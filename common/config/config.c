@@ -59,6 +59,11 @@ uint64_t config_retention_bytes(const struct config *c)
     return c->retention_bytes < most ? c->retention_bytes : most;
 }
 
+bool config_is_clustered(const struct config *c)
+{
+    return c->cluster[0] != '\0';
+}
+
 bool config_seals(const struct config *c)
 {
     return strcmp(c->seal_payloads, "on") == 0;

@@ -60,6 +60,13 @@ struct config {
     char *otlp_traces; // URL of a collector, or empty: no spans
     char *otlp_headers_file;
     uint64_t otlp_sample; // percent of the traces
+    char *cluster; // URL of the journal; empty: this machine is on its own
+    char *node;    // name of this machine in the cluster
+    char *node_host;
+    uint64_t cluster_replicas;
+    char *cluster_credentials; // paths; so are the three below
+    char *cluster_ca, *cluster_cert, *cluster_key;
+    char *cluster_monitors; // URLs
     uint64_t dispatchers;
     uint64_t senders;
     struct cidrs endpoint_allow;
@@ -154,6 +161,9 @@ uint64_t config_retention_bytes(const struct config *c);
 
 // True if seal_payloads is on.
 bool config_seals(const struct config *c);
+
+// Whether this machine is a node of a cluster.
+bool config_is_clustered(const struct config *c);
 
 // True if log_format is json.
 bool config_logs_json(const struct config *c);

@@ -173,6 +173,37 @@ static void check_sealing(const struct config *c, struct buf *faults)
     }
 }
 
+// 1 to 32 letters, digits, '-' and '_'.
+static bool is_node_name(const char *name)
+{
+    size_t n = strlen(name);
+
+    return n >= 1 && n <= 32 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                        "0123456789-_") == n;
+}
+
+static void check_cluster(const struct config *c, struct buf *faults)
+{
+    if (c->cluster[0] == '\0') {
+        if (c->node[0] != '\0')
+            buf_puts(faults, "cluster: must be set if node is set\n");
+        return;
+    }
+    if (!is_node_name(c->node)) {
+        buf_puts(faults, "node: must be 1 to 32 letters, digits, - and _, a "
+                         "name that no other node of the cluster has\n");
+    }
+    if ((c->cluster_cert[0] == '\0') != (c->cluster_key[0] == '\0')) {
+        buf_puts(faults,
+                 "cluster_cert: must be set together with cluster_key\n");
+    }
+    if (config_seals(c)) {
+        buf_puts(faults, "seal_payloads: must be off in a cluster, whose nodes "
+                         "do not exchange the keys of payloads\n");
+    }
+}
+
 void config_check(const struct config *c, struct buf *faults)
 {
     if (c->connect_timeout_ms > c->request_timeout_ms) {
@@ -204,6 +235,7 @@ void config_check(const struct config *c, struct buf *faults)
     if (strcmp(c->http2, "on") != 0 && strcmp(c->http2, "off") != 0)
         buf_puts(faults, "http2: must be on or off\n");
     check_sealing(c, faults);
+    check_cluster(c, faults);
     if (strcmp(c->sandbox, "auto") != 0 && strcmp(c->sandbox, "on") != 0 &&
         strcmp(c->sandbox, "off") != 0)
         buf_puts(faults, "sandbox: must be auto, on or off\n");

@@ -75,6 +75,34 @@ static const struct setting rows[] = {
       "Percent of the traces that are sent, of events whose producer sends no "
       "traceparent; else the producer decides. The traceparent of requests "
       "says so, too, if a webhook has traceContext." },
+    { "cluster", TYPE_TEXT, AT(cluster), "", 0, 0, false,
+      "Servers of NATS that replicate what is stored, such as "
+      "nats://n1,n2,n3 or tls://n1:4222,n2:4222; this machine is then a node "
+      "of "
+      "a cluster. Empty: it is on its own." },
+    { "node", TYPE_TEXT, AT(node), "", 0, 0, false,
+      "Name of this machine in the cluster, 1 to 32 letters, digits, - and _; "
+      "no two nodes have the same." },
+    { "node_host", TYPE_TEXT, AT(node_host), "", 0, 0, false,
+      "Address at which other nodes reach api_listen and ingest_listen of this "
+      "one; empty: that of the listener, or the one that reaches the servers "
+      "of the cluster." },
+    { "cluster_replicas", TYPE_COUNT, AT(cluster_replicas), "3", 1, 5, false,
+      "Number of servers of the cluster that keep each entry; 1 is for trying "
+      "it out." },
+    { "cluster_credentials", TYPE_PATH, AT(cluster_credentials), "", 0, 0,
+      false, "File with the credentials for the servers of the cluster." },
+    { "cluster_ca", TYPE_PATH, AT(cluster_ca), "", 0, 0, false,
+      "PEM file of the authorities that sign the certificates of the servers "
+      "of the cluster." },
+    { "cluster_cert", TYPE_PATH, AT(cluster_cert), "", 0, 0, false,
+      "PEM file with the certificate that this node shows to the servers of "
+      "the cluster." },
+    { "cluster_key", TYPE_PATH, AT(cluster_key), "", 0, 0, false,
+      "PEM file with the private key of cluster_cert." },
+    { "cluster_monitors", TYPE_TEXT, AT(cluster_monitors), "", 0, 0, false,
+      "URLs of the monitoring ports of the servers of the cluster, such as "
+      "http://n1:8222,http://n2:8222; empty: port 8222 of each server." },
     { "dispatchers", TYPE_COUNT, AT(dispatchers), "1", 1, 16, false,
       "Number of dispatcher processes; each owns a share of the hooks." },
     { "senders", TYPE_COUNT, AT(senders), "2", 1, 16, false,

@@ -40,6 +40,8 @@ LOG_PRINTF _Noreturn void log_panic(const char *msg, const char *fields, ...);
 // Exit status of a process that ended because stored data is damaged: starting it
 // again does not repair that.
 #define EXIT_DAMAGED 65
+// Exit status of a process whose settings, or what they name, do not do.
+#define EXIT_REFUSED 78
 
 // Sets log_fatal()'s exit status; 1 before the first call.
 void log_set_fatal_status(int status);

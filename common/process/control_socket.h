@@ -43,8 +43,18 @@ enum control_type {
         7, // role: it has read the settings; if `error` is not 0,
            // it still has the old ones
     CONTROL_CONNECTS =
-        9 // sender: from now on its calls of connect() wait for an
-          // answer through the descriptor
+        9,             // sender: from now on its calls of connect() wait for an
+                       // answer through the descriptor
+    CONTROL_LEAD = 10, // replicator: `error` is an enum lead_order
+    CONTROL_STOOD_DOWN = 11 // supervisor to replicator: no role of the lead
+                            // runs any more
+};
+
+// What the roles of a cluster's lead do on this node.
+enum lead_order {
+    LEAD_STAND_UP = 1, // start
+    LEAD_STAND_DOWN,   // finish their work and end
+    LEAD_FALL          // are killed
 };
 
 struct control_message {

@@ -231,8 +231,24 @@ static bool allow_payload_keys(int ruleset, const struct config *config,
            allow(ruleset, config->payload_keys_dir, access);
 }
 
-bool landlock_data_dir(const struct config *config, bool makes_payload_keys)
+// What the replicator uses besides: what it proves itself with to the servers, and a
+// journal that is a directory.
+static bool allow_cluster(int ruleset, const struct config *config,
+                          uint64_t all)
 {
+    static const char lmdb[] = "lmdb:";
+    bool is_dir = strncmp(config->cluster, lmdb, strlen(lmdb)) == 0;
+
+    return allow_beside(ruleset, config->cluster_credentials) &&
+           allow_beside(ruleset, config->cluster_ca) &&
+           allow_beside(ruleset, config->cluster_cert) &&
+           allow_beside(ruleset, config->cluster_key) &&
+           (!is_dir || allow(ruleset, config->cluster + strlen(lmdb), all));
+}
+
+bool landlock_data_dir(const struct config *config, enum role_kind kind)
+{
+    bool makes_payload_keys = kind == ROLE_INGEST;
     int ruleset = make_ruleset();
     uint64_t all = READ_FILE | READ_DIR | CHANGE_FILES;
     long version = version_of_kernel();
@@ -242,16 +258,18 @@ bool landlock_data_dir(const struct config *config, bool makes_payload_keys)
     if (version >= 3)
         all |= FS_TRUNCATE;
     return restrict_self(
-        ruleset, allow_readable(ruleset) &&
-                     allow_parts(ruleset, config->data_dir, all) &&
-                     allow_beside(ruleset, config->secret_key_file) &&
-                     allow_payload_keys(
-                         ruleset, config,
-                         makes_payload_keys ? all : READ_FILE | READ_DIR) &&
-                     allow_beside(ruleset, config->deployments_token_file) &&
-                     allow_beside(ruleset, config->metrics_token_file) &&
-                     // The state of other roles, for readiness queries.
-                     allow(ruleset, "/proc", READ_FILE | READ_DIR));
+        ruleset,
+        allow_readable(ruleset) &&
+            allow_parts(ruleset, config->data_dir, all) &&
+            allow_beside(ruleset, config->secret_key_file) &&
+            allow_payload_keys(ruleset, config,
+                               makes_payload_keys ? all
+                                                  : READ_FILE | READ_DIR) &&
+            allow_beside(ruleset, config->deployments_token_file) &&
+            allow_beside(ruleset, config->metrics_token_file) &&
+            (kind != ROLE_REPLICATOR || allow_cluster(ruleset, config, all)) &&
+            // The state of other roles, for readiness queries.
+            allow(ruleset, "/proc", READ_FILE | READ_DIR));
 }
 
 bool landlock_is_stale(void)

@@ -9,6 +9,7 @@
 
 #include "common/base/buf.h"
 #include "common/config/config.h"
+#include "common/process/role_kind.h"
 
 // Whether the kernel has Landlock.
 bool landlock_is_there(void);
@@ -22,8 +23,9 @@ bool landlock_files_of_resolver(void);
 // Like landlock_files_of_resolver(), for a role that works on the data directory:
 // it may change that directory, and read what libraries need, what lies beside the
 // files that settings name, and what the kernel reports about processes. It may read the
-// keys of payloads, and, if `makes_payload_keys`, make and remove them.
-bool landlock_data_dir(const struct config *config, bool makes_payload_keys);
+// keys of payloads, and, as ingest, make and remove them; as the replicator, what the
+// settings name for the cluster.
+bool landlock_data_dir(const struct config *config, enum role_kind kind);
 
 // Whether a file that this process may read was replaced, or created, since the
 // restriction, so that it cannot be read now: a rule applies to the file that

@@ -327,6 +327,17 @@ void role_link_lost(struct role *r, enum role_kind peer, unsigned index)
         tell_no_link(peer, index, r->link_nos[peer][index], ENOTCONN);
 }
 
+void role_order_lead(struct role *r, enum lead_order order)
+{
+    const struct control_message m = { .type = CONTROL_LEAD,
+                                       .kind = r->kind,
+                                       .error = (int32_t)order };
+
+    // Without the supervisor's help a lead that was lost would go on.
+    if (control_send(CONTROL_FD, &m, -1) != OK)
+        log_fatal("a message to the supervisor cannot be sent", "");
+}
+
 static void take_link(struct role *r, const struct control_message *m, int fd)
 {
     if (m->kind >= ROLES || m->index >= INDEX_MAX) {
@@ -375,10 +386,15 @@ static void obey(struct role *r, const struct control_message *m, int fd)
     case CONTROL_ENDED:
         take_end(r, m);
         break;
+    case CONTROL_STOOD_DOWN:
+        if (r->handlers.on_stood_down != NULL)
+            r->handlers.on_stood_down(r->handlers.data);
+        break;
     case CONTROL_READY:
     case CONTROL_NO_LINK:
     case CONTROL_RELOADED:
     case CONTROL_CONNECTS:
+    case CONTROL_LEAD:
         break; // only roles send these
     }
     if (fd >= 0)

@@ -74,6 +74,8 @@ struct role_handlers {
     // Another certificate for the listener, as role_tls_fd() gives the first one; the
     // descriptor stays the caller's. NULL: the role does not listen.
     void (*on_tls)(void *data, int fd);
+    // The replicator: no role of the lead runs on this node any more. May be NULL.
+    void (*on_stood_down)(void *data);
     // Every second: upkeep. May be NULL.
     void (*on_second)(void *data);
     void *data;
@@ -120,6 +122,9 @@ int role_run(struct role *r);
 // for it: if the neighbour lives, a new link will come.
 void role_link_lost(struct role *r, enum role_kind peer, unsigned index);
 
+// The replicator: tells the supervisor what the roles of the lead are to do.
+void role_order_lead(struct role *r, enum lead_order order);
+
 // Ends the process with status 0 as soon as the loop runs again.
 void role_done(struct role *r);
 
@@ -132,5 +137,6 @@ int dispatcher_role(unsigned index);
 int sender_role(unsigned index);
 int exporter_role(unsigned index);
 int relay_role(unsigned index);
+int replicator_role(unsigned index);
 
 #endif

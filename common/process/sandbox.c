@@ -275,6 +275,9 @@ void sandbox_enter(enum role_kind kind, const struct config *config)
     close_to_others(false);
     if (!sandbox_filters(config))
         return;
-    has_landlock = landlock_data_dir(config, kind == ROLE_INGEST);
-    report_sandbox(config, seccomp_other(), has_landlock);
+    has_landlock = landlock_data_dir(config, kind);
+    report_sandbox(config,
+                   kind == ROLE_REPLICATOR ? seccomp_replicator()
+                                           : seccomp_other(),
+                   has_landlock);
 }

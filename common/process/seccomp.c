@@ -462,6 +462,15 @@ bool seccomp_relay(int listen_fd)
     return install(&f);
 }
 
+bool seccomp_replicator(void)
+{
+    struct filter f = begin(SCMP_ACT_ALLOW);
+
+    put_calls(&f, KILL, hostile, NUMBER(hostile));
+    put_unseen(&f);
+    return install(&f);
+}
+
 bool seccomp_other(void)
 {
     struct filter f = begin(SCMP_ACT_ALLOW);

@@ -11,6 +11,10 @@
 // Forbids io_uring; changes nothing else.
 bool seccomp_no_ring(void);
 
+// The replicator: it connects to the servers of its cluster, and its library makes the
+// sockets; only calls that no role makes are refused.
+bool seccomp_replicator(void);
+
 // Both filters end the process on calls that only an intruder makes (exec, ptrace,
 // mounts, other users, modules …); no other process can be made or signalled, and
 // no memory is both writable and executable.

@@ -368,7 +368,9 @@ static void open_queue(struct dispatcher *d)
     struct queue_config qc = { .data_dir = d->config->data_dir,
                                .max_bytes = d->config->max_queue_bytes,
                                .n_shards = d->n_shards,
-                               .keys = role_keys(d->role) };
+                               .keys = role_keys(d->role),
+                               .is_replicated =
+                                   config_is_clustered(d->config) };
 
     qc.payload_keys = role_payload_keys(d->role, qc.keys);
     d->payload_keys = qc.payload_keys;

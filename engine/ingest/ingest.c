@@ -550,13 +550,15 @@ int ingest_role(unsigned index)
     in->config = role_config(in->role);
     in->stored =
         (struct stored_events){ .role = in->role, .config = in->config };
-    qc = (struct queue_config){ .data_dir = in->config->data_dir,
-                                .max_bytes = in->config->max_queue_bytes,
-                                .n_shards = (unsigned)in->config->dispatchers,
-                                .payload_keys =
-                                    role_payload_keys(in->role, NULL),
-                                .seal_payloads = config_seals(in->config),
-                                .stacks = cap_limit(in->config, CAP_STACKS) };
+    qc =
+        (struct queue_config){ .data_dir = in->config->data_dir,
+                               .is_replicated = config_is_clustered(in->config),
+                               .max_bytes = in->config->max_queue_bytes,
+                               .n_shards = (unsigned)in->config->dispatchers,
+                               .payload_keys =
+                                   role_payload_keys(in->role, NULL),
+                               .seal_payloads = config_seals(in->config),
+                               .stacks = cap_limit(in->config, CAP_STACKS) };
     data_dir_check(in->config->data_dir);
     in->auth = auth_new(in->config->data_dir);
     if (in->auth == NULL)

@@ -26,7 +26,7 @@
 #include "common/process/metrics.h"
 #include "common/process/pulse.h"
 #include "common/process/sandbox.h"
-#include "engine/supervisor/connect_guard.h"
+#include "engine/supervisor/connects/connect_guard.h"
 
 #define YOUNG_US       1000000 // a child that dies younger waits for its restart
 #define RESTART_MIN_MS 100
@@ -79,7 +79,10 @@ static void on_handle_closed(uv_handle_t *handle)
         return;
     close(c->control_fd);
     c->control_fd = -1;
-    if (c->owner->is_ending || (c->kind == ROLE_SETUP && c->spawn_error == 0)) {
+    if (c->owner->is_ending || !c->is_wanted ||
+        (c->kind == ROLE_SETUP && c->spawn_error == 0)) {
+        if (!c->is_wanted)
+            note_state(c, PULSE_NONE, 0);
         c->owner->on_closed(c);
     } else if (c->spawn_error != 0) {
         defer(c, c->spawn_error);
@@ -192,7 +195,8 @@ static void on_exit_of(uv_process_t *process, int64_t status, int signum)
         note_state(c, PULSE_ENDED,
                    signum != 0 ? signum : PULSE_STATUS_BASE + (int)status);
         metrics_clear_process(c->slot);
-        if (!c->owner->is_ending || status != 0 || signum != 0) {
+        if ((!c->owner->is_ending && c->is_wanted) || status != 0 ||
+            signum != 0) {
             log_warn("a role ended",
                      "role=%s index=%u pid=%d status=%d signal=%d "
                      "restart_in_ms=%u",
@@ -346,6 +350,7 @@ void child_init(struct child *c, struct child_owner *owner, enum role_kind kind,
         [ROLE_API] = METRICS_API,
         [ROLE_EXPORTER] = METRICS_EXPORTER,
         [ROLE_RELAY] = METRICS_RELAY,
+        [ROLE_REPLICATOR] = METRICS_REPLICATOR,
     };
     char label[ROLE_LABEL_BYTES];
 
@@ -353,6 +358,7 @@ void child_init(struct child *c, struct child_owner *owner, enum role_kind kind,
     c->kind = kind;
     c->index = index;
     c->control_fd = -1;
+    c->is_wanted = true;
     c->ended_us = clock_mono_us();
     c->env = role_environment(c);
     uv_timer_init(owner->loop, &c->restart);
@@ -427,7 +433,7 @@ void child_start(struct child *c)
     int ends[2];
     int rc;
 
-    if (c->owner->is_ending)
+    if (c->owner->is_ending || !c->is_wanted)
         return;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
         defer(c, errno);
@@ -463,6 +469,22 @@ void child_start(struct child *c)
 void child_stay_down(struct child *c)
 {
     uv_timer_stop(&c->restart);
+}
+
+void child_want(struct child *c, bool is_wanted)
+{
+    bool is_down = c->n_open_handles == 0 && !c->is_alive;
+
+    if (c->is_wanted == is_wanted)
+        return;
+    c->is_wanted = is_wanted;
+    c->restart_wait_ms = 0;
+    child_stay_down(c);
+    if (is_wanted && is_down) {
+        child_start(c);
+    } else if (is_down) {
+        note_state(c, PULSE_NONE, 0);
+    }
 }
 
 void child_tell(const struct child *c, enum control_type type)

@@ -31,7 +31,8 @@ struct child_owner {
     void (*on_message)(struct child *c, const struct control_message *m);
     void (*on_ended)(struct child *c, int64_t status, int signum,
                      const struct death *death);
-    // The child is gone and not started again: it is setup, or the engine ends.
+    // The child is gone and not started again: it is setup or not wanted, or the engine
+    // ends.
     void (*on_closed)(struct child *c);
 };
 
@@ -53,6 +54,7 @@ struct child {
     int control_fd;
     int n_open_handles; // of `process` and `control`
     int spawn_error;    // errno of the last try; 0: it was spawned
+    bool is_wanted;     // false: it is not started
     bool is_alive;
     bool is_ready;
     bool is_guarded;    // a sender whose connections the supervisor makes
@@ -77,6 +79,10 @@ void child_start(struct child *c);
 
 // Cancels a start that was put off.
 void child_stay_down(struct child *c);
+
+// Whether it runs: it is started, unless it does; or not started any more, while whoever
+// calls ends it.
+void child_want(struct child *c, bool is_wanted);
 
 void child_tell(const struct child *c, enum control_type type);
 bool child_speaks_tls(const struct child *c);

@@ -21,7 +21,7 @@
 #include "common/process/control_socket.h"
 #include "common/process/landlock.h"
 #include "common/process/seccomp.h"
-#include "engine/supervisor/connect_guard.h"
+#include "engine/supervisor/connects/connect_guard.h"
 
 #define PATIENCE_MS  2000
 #define DISCARD_PORT 9
@@ -58,7 +58,7 @@ static int try_both(const struct own_listeners *own)
     struct sockaddr_in v4 = { .sin_family = AF_INET,
                               .sin_port = htons(DISCARD_PORT) };
     struct sockaddr_storage elsewhere = { 0 };
-    int error = connect_to(&own->at[0], SOCK_STREAM);
+    int error = connect_to(own_listeners_first(own), SOCK_STREAM);
 
     if (error != EACCES)
         return error != 0 ? error : NO_ANSWER;

@@ -6,7 +6,7 @@
 
 #include "common/config/config.h"
 #include "common/process/sandbox.h"
-#include "engine/supervisor/own_listeners.h"
+#include "engine/supervisor/connects/own_listeners.h"
 #include "engine/supervisor/preflight.h"
 
 // Closed to other rooms.

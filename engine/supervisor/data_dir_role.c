@@ -136,6 +136,8 @@ int setup_role(unsigned index)
         _exit(1);
     }
     become_user(config);
+    if (qc.keys != NULL && config_is_clustered(config))
+        _exit(0); // the replicator makes the directory a copy of the cluster's
     if (qc.keys != NULL)
         err = queue_prepare(&qc, &why);
     if (err == OK)

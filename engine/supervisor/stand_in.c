@@ -107,6 +107,10 @@ static bool is_needed(struct stand_in *s)
     s->checked_at_us = now_us;
     if (c->owner->is_ending)
         return !c->is_alive;
+    if (!c->is_wanted) { // another role serves the socket
+        s->served_at_us = now_us;
+        return false;
+    }
     if (since_check_us > ASLEEP_US) { // the role may have slept, too
         s->served_at_us += since_check_us;
         return s->is_needed;

@@ -8,7 +8,8 @@
 // If a role dies or cannot be spawned: it is started again (child.c).
 // If a role that listens does not answer: the supervisor does (stand_in.c).
 // If the supervisor dies: the roles see their control sockets close, and end.
-// SIGTERM: ingest, dispatchers, senders, api, exporter are drained in this order, each
+// On a node of a cluster: the replicator says which roles run (lead_roles.c).
+// SIGTERM: relays, ingest, dispatchers, senders, api, exporter, replicator are drained in this order, each
 // kind once the one before is gone. A second signal ends them at once.
 
 #include "engine/supervisor/supervisor.h"
@@ -33,20 +34,15 @@
 #include "common/process/role.h"
 #include "engine/supervisor/child.h"
 #include "engine/supervisor/connect_probe.h"
+#include "engine/supervisor/lead_roles.h"
 #include "engine/supervisor/links.h"
+#include "engine/supervisor/liveness.h"
 #include "engine/supervisor/notify.h"
 #include "engine/supervisor/preflight.h"
 #include "engine/supervisor/stand_in.h"
 
 #define DRAIN_GRACE_MS 10000 // after the drain timeout, before SIGKILL
 #define OWN_SLOT       0     // the supervisor's metrics page
-#define START_TURNS    2     // a start may be idle twice as long as a loop
-
-// The order in which a drain ends the roles.
-static const enum role_kind drain_order[] = { ROLE_INGEST, ROLE_DISPATCHER,
-                                              ROLE_SENDER, ROLE_API,
-                                              ROLE_EXPORTER };
-#define N_STAGES (sizeof(drain_order) / sizeof(drain_order[0]))
 
 struct supervisor {
     struct child_owner owner;
@@ -62,6 +58,7 @@ struct supervisor {
     struct child children[CHILDREN_MAX];
     size_t n_children;
     struct links links;
+    struct lead_roles lead_roles;  // on a node of a cluster
     struct stand_in *stand_ins[2]; // of api and ingest
     size_t n_stand_ins;
     struct notify notify;
@@ -111,7 +108,9 @@ static void check_reload(struct supervisor *s)
     if (!s->is_reloading || s->owner.is_ending)
         return;
     for (size_t i = 0; i < s->n_children; i++) {
-        if (s->children[i].n_reloads > 0 || !s->children[i].is_ready)
+        const struct child *c = &s->children[i];
+
+        if (c->n_reloads > 0 || (!c->is_ready && c->is_wanted))
             return;
     }
     s->is_reloading = false;
@@ -124,49 +123,15 @@ static void check_reload(struct supervisor *s)
     }
 }
 
-// Whether a role or setup that has not turned its loop yet makes progress. It may be
-// idle longer than a loop may take for a turn; if it hangs, it is killed, since it
-// might wait for ever.
-static bool does_start(struct child *c, int64_t patience_us)
-{
-    int64_t idle_us = start_idle_us(&c->start, c->process.pid);
-
-    if (idle_us <= START_TURNS * patience_us) {
-        // A process that was stopped makes progress again. If it was killed, the role
-        // counts as hanging until the next process is ready.
-        if (c->hung_pid == c->process.pid && idle_us <= patience_us)
-            c->has_hung = false;
-        return !c->has_hung;
-    }
-    c->has_hung = true;
-    c->hung_pid = c->process.pid;
-    if (c->start.is_stopped) // somebody stopped it on purpose
-        return false;
-    log_warn("a role hangs before its first turn and is killed",
-             "role=%s index=%u pid=%d idle_ms=%" PRId64, role_name(c->kind),
-             c->index, c->process.pid, idle_us / 1000);
-    child_kill(c, SIGKILL);
-    return false;
-}
-
-// Whether a role has shown a sign of life within the manager's patience.
-static bool does_live(struct child *c, int64_t patience_us)
-{
-    if (!c->is_alive)
-        return !c->has_hung && clock_mono_us() - c->ended_us <= patience_us;
-    if (c->kind == ROLE_SETUP || !pulse_has_turned(c->slot))
-        return does_start(c, patience_us);
-    return pulse_silent_us(c->slot) <= patience_us;
-}
-
 static void beat_for_manager(struct supervisor *s)
 {
     int64_t patience_us = notify_patience_us(&s->notify);
-    bool do_all_live = !s->setup.is_alive || does_live(&s->setup, patience_us);
+    bool do_all_live =
+        !s->setup.is_alive || child_lives(&s->setup, patience_us);
 
     // A drain has its own time limit.
     for (size_t i = 0; i < s->n_children && !s->owner.is_ending; i++)
-        do_all_live = does_live(&s->children[i], patience_us) && do_all_live;
+        do_all_live = child_lives(&s->children[i], patience_us) && do_all_live;
     // Migrating or reading what is stored may take long.
     if (!s->has_been_ready && !s->owner.is_ending && do_all_live)
         notify_extend(&s->notify);
@@ -179,8 +144,10 @@ static void check_readiness(struct supervisor *s)
 {
     const struct child *missing = NULL;
 
-    for (size_t i = 0; i < s->n_children && missing == NULL; i++)
-        missing = s->children[i].is_ready ? NULL : &s->children[i];
+    for (size_t i = 0; i < s->n_children && missing == NULL; i++) {
+        if (s->children[i].is_wanted && !s->children[i].is_ready)
+            missing = &s->children[i];
+    }
     if (missing == NULL && !s->was_all_ready) {
         log_info("ready", "api=%s ingest=%s data_dir=%s", s->config.api_listen,
                  s->config.ingest_listen,
@@ -210,6 +177,11 @@ static void on_message(struct child *c, const struct control_message *m)
         check_readiness(s);
     if (m->type == CONTROL_NO_LINK)
         links_lost(&s->links, c, m);
+    if (m->type == CONTROL_LEAD && c->kind == ROLE_REPLICATOR &&
+        !s->owner.is_ending) {
+        lead_roles_obey(&s->lead_roles, (enum lead_order)m->error);
+        check_readiness(s);
+    }
     if (m->type == CONTROL_RELOADED) {
         c->n_reloads -= c->n_reloads > 0;
         s->is_reload_partial = s->is_reload_partial || m->error != 0;
@@ -232,6 +204,18 @@ static void on_damage(struct supervisor *s)
     }
 }
 
+// An engine that cannot join its cluster ends, if it has never been ready.
+static void on_replicator_ended(struct supervisor *s, int64_t status)
+{
+    if (s->owner.is_ending)
+        return;
+    lead_roles_lose_replicator(&s->lead_roles);
+    if (status == EXIT_REFUSED && !s->has_been_ready) {
+        s->exit_status = 1;
+        drain(s);
+    }
+}
+
 static void on_ended(struct child *c, int64_t status, int signum,
                      const struct death *death)
 {
@@ -245,6 +229,8 @@ static void on_ended(struct child *c, int64_t status, int signum,
     check_readiness(s);
     if (status == EXIT_DAMAGED)
         on_damage(s);
+    if (c->kind == ROLE_REPLICATOR)
+        on_replicator_ended(s, status);
 }
 
 static void on_closed(struct child *c)
@@ -253,8 +239,10 @@ static void on_closed(struct child *c)
 
     if (c->kind == ROLE_SETUP) {
         uv_stop(&s->loop); // lets run_setup() return
-    } else {
+    } else if (s->owner.is_ending) {
         next_stage(s);
+    } else {
+        lead_roles_on_closed(&s->lead_roles);
     }
 }
 
@@ -277,15 +265,6 @@ static struct child *add_child(struct supervisor *s, enum role_kind kind,
 
 // --- ending ---
 
-static bool is_any_alive(const struct supervisor *s, enum role_kind kind)
-{
-    for (size_t i = 0; i < s->n_children; i++) {
-        if (s->children[i].kind == kind && s->children[i].is_alive)
-            return true;
-    }
-    return false;
-}
-
 static void kill_all(struct supervisor *s)
 {
     for (size_t i = 0; i < s->n_children; i++)
@@ -294,15 +273,18 @@ static void kill_all(struct supervisor *s)
 
 static void next_stage(struct supervisor *s)
 {
-    while (s->stage < N_STAGES && !is_any_alive(s, drain_order[s->stage])) {
+    while (s->stage < LEAD_ROLES_DRAIN_STAGES &&
+           !lead_roles_has_alive(&s->lead_roles,
+                                 lead_roles_drain_kind(s->stage))) {
         s->stage++;
-        for (size_t i = 0; i < s->n_children && s->stage < N_STAGES; i++) {
+        for (size_t i = 0;
+             i < s->n_children && s->stage < LEAD_ROLES_DRAIN_STAGES; i++) {
             // A child that cannot be told is dead: its exit will be reported.
-            if (s->children[i].kind == drain_order[s->stage])
+            if (s->children[i].kind == lead_roles_drain_kind(s->stage))
                 child_tell(&s->children[i], CONTROL_DRAIN);
         }
     }
-    if (s->stage == N_STAGES)
+    if (s->stage == LEAD_ROLES_DRAIN_STAGES)
         uv_stop(&s->loop);
 }
 
@@ -341,7 +323,7 @@ static void drain(struct supervisor *s)
         struct child *c = &s->children[i];
 
         child_stay_down(c);
-        if (c->kind == drain_order[0])
+        if (c->kind == lead_roles_drain_kind(0))
             child_tell(c, CONTROL_DRAIN);
     }
     next_stage(s);
@@ -494,6 +476,18 @@ static void run_setup(struct supervisor *s)
     uv_run(&s->loop, UV_RUN_DEFAULT); // until setup has exited
 }
 
+// What a node of a cluster has besides. Relays listen where ingest and api do, which do
+// not run at the same time.
+static void add_node(struct supervisor *s, int api_fd, int ingest_fd)
+{
+    struct child *c = add_child(s, ROLE_RELAY, 0, -1, &s->preflight.ingest_tls);
+
+    c->listen_fd = ingest_fd;
+    c = add_child(s, ROLE_RELAY, 1, -1, &s->preflight.api_tls);
+    c->listen_fd = api_fd;
+    add_child(s, ROLE_REPLICATOR, 0, -1, NULL);
+}
+
 static void start_roles(struct supervisor *s, int api_fd, int ingest_fd)
 {
     for (unsigned i = 0; i < s->config.dispatchers; i++)
@@ -504,6 +498,10 @@ static void start_roles(struct supervisor *s, int api_fd, int ingest_fd)
         add_child(s, ROLE_SENDER, i, -1, NULL);
     if (s->config.otlp_traces[0] != '\0')
         add_child(s, ROLE_EXPORTER, 0, -1, NULL);
+    if (config_is_clustered(&s->config))
+        add_node(s, api_fd, ingest_fd);
+    lead_roles_init(&s->lead_roles, s->children, &s->n_children,
+                    config_is_clustered(&s->config));
     links_init(&s->links, &s->loop, s->children, &s->n_children);
     for (size_t i = 0; i < s->n_children; i++)
         child_start(&s->children[i]);
@@ -537,7 +535,9 @@ static void on_beat(uv_timer_t *timer)
 static void make_page(struct supervisor *s)
 {
     // Besides dispatchers and senders: the supervisor, ingest, api, the exporter.
-    unsigned n_others = 3 + (s->config.otlp_traces[0] != '\0');
+    // A node of a cluster has two relays and the replicator besides.
+    unsigned n_others = 3U + (s->config.otlp_traces[0] != '\0') +
+                        (config_is_clustered(&s->config) ? 3U : 0);
 
     if (!metrics_create((unsigned)(s->config.dispatchers + s->config.senders) +
                         n_others)) {

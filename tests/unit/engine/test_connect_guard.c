@@ -17,8 +17,8 @@
 
 #include "common/process/control_socket.h"
 #include "common/process/seccomp.h"
-#include "engine/supervisor/connect_guard.h"
-#include "engine/supervisor/own_listeners.h"
+#include "engine/supervisor/connects/connect_guard.h"
+#include "engine/supervisor/connects/own_listeners.h"
 #include "tests/support/unit.h"
 
 #define PORT      4711

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // own_listeners.h — whether an address leads to the engine's own servers.
 
-#ifndef ENGINE_SUPERVISOR_OWN_LISTENERS_H
-#define ENGINE_SUPERVISOR_OWN_LISTENERS_H
+#ifndef ENGINE_SUPERVISOR_CONNECTS_OWN_LISTENERS_H
+#define ENGINE_SUPERVISOR_CONNECTS_OWN_LISTENERS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +19,13 @@ struct own_listeners {
 // Adds a listening socket, by the address that the kernel has for it. False (errno): it
 // has none.
 bool own_listeners_add(struct own_listeners *own, int listen_fd);
+
+// The address of the one that was added first.
+static inline const struct sockaddr_storage *
+own_listeners_first(const struct own_listeners *own)
+{
+    return &own->at[0];
+}
 
 // Whether a connection to `to` would reach one of these servers. A server that listens on
 // every address is reached at each address that the kernel delivers to this machine:

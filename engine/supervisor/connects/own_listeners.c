@@ -5,7 +5,7 @@
 // all of 127.0.0.0/8 and addresses that no interface has. Binding a socket to the address
 // would tell the same, except where net.ipv4.ip_nonlocal_bind is set.
 
-#include "engine/supervisor/own_listeners.h"
+#include "engine/supervisor/connects/own_listeners.h"
 
 #include <errno.h>
 #include <linux/netlink.h>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // connect_guard.h — makes the connections of a sender, except to the engine itself.
 
-#ifndef ENGINE_SUPERVISOR_CONNECT_GUARD_H
-#define ENGINE_SUPERVISOR_CONNECT_GUARD_H
+#ifndef ENGINE_SUPERVISOR_CONNECTS_CONNECT_GUARD_H
+#define ENGINE_SUPERVISOR_CONNECTS_CONNECT_GUARD_H
 
 #include <stdbool.h>
 
-#include "engine/supervisor/own_listeners.h"
+#include "engine/supervisor/connects/own_listeners.h"
 
 // A sender, which is a child that was not waited for yet.
 struct guarded {

@@ -19,7 +19,7 @@
 // If a signal interrupts the sender's call, the kernel drops the answer and makes the
 // call anew: then the socket is connecting, or connected, already.
 
-#include "engine/supervisor/connect_guard.h"
+#include "engine/supervisor/connects/connect_guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
