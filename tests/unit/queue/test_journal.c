@@ -31,7 +31,7 @@ typedef bool (*suite_fn)(const struct journal_contract_case *c,
 
 // Runs a part of the suite on a new world.
 static bool run(suite_fn suite, uint64_t seed, const struct mean_faults *f,
-                struct buf *faults)
+                int64_t wait_ms, struct buf *faults)
 {
     struct mean_world *w = mean_world_new(seed, f);
     struct journal_contract_case c = {
@@ -43,7 +43,7 @@ static bool run(suite_fn suite, uint64_t seed, const struct mean_faults *f,
         .chain = 3,
         .n_operations = 200,
         .has_faults = f->lose_answer > 0,
-        .wait_ms = f->lose_answer > 0 ? 0 : WAIT_MS,
+        .wait_ms = wait_ms,
     };
     bool is_kept = suite(&c, faults);
 
@@ -62,12 +62,13 @@ static void expect_kept(suite_fn suite, uint64_t n_seeds,
                         const struct mean_faults *f)
 {
     uint64_t only = number_of("JOURNAL_SEED", 0);
+    int64_t wait_ms = f->lose_answer > 0 ? 0 : WAIT_MS;
     struct buf faults;
 
     buf_init(&faults, 0);
     for (uint64_t seed = only != 0 ? only : 1;
          seed <= (only != 0 ? only : n_seeds); seed++) {
-        if (!run(suite, seed, f, &faults))
+        if (!run(suite, seed, f, wait_ms, &faults))
             fail_msg("%s", buf_cstr(&faults));
     }
     buf_clear(&faults);
@@ -184,7 +185,7 @@ static bool is_found(suite_fn suite, const struct mean_faults *allowed,
     *(uint16_t *)(void *)((char *)&f + offset) = 100;
     buf_init(&faults, 0);
     for (uint64_t seed = 1; seed <= BAD_SEEDS && !is; seed++)
-        is = !run(suite, seed, &f, &faults) && faults.n_bytes > 0;
+        is = !run(suite, seed, &f, 0, &faults) && faults.n_bytes > 0;
     buf_clear(&faults);
     return is;
 }
