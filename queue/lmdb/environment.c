@@ -357,6 +357,24 @@ static struct store *find_open(const char *dir)
     return s;
 }
 
+static int open_environment(struct store *s, unsigned flags)
+{
+    int rc = mdb_env_create(&s->env);
+
+    if (rc == 0)
+        rc = mdb_env_set_userctx(s->env, s);
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs(s->env, STORE_DBS_MAX);
+    if (rc == 0)
+        rc = mdb_env_set_maxreaders(s->env, READERS_MAX);
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(s->env, s->map_bytes);
+    if (rc == 0)
+        rc = mdb_env_open(s->env, s->path, flags | MDB_NORDAHEAD, 0600);
+    // Here these mean a bad environment.
+    return rc == EBUSY || rc == EINVAL ? MDB_INVALID : rc;
+}
+
 enum err store_open(const char *dir, uint64_t map_bytes, bool read_only,
                     const char *const *names, size_t n_names,
                     struct store **out)
@@ -390,21 +408,9 @@ enum err store_open(const char *dir, uint64_t map_bytes, bool read_only,
     s->map_bytes = map_bytes < MAP_MIN_BYTES ? MAP_MIN_BYTES : map_bytes;
     s->map_bytes = s->map_bytes / page_bytes * page_bytes;
     store_guard_begin(s->path);
-    rc = mdb_env_create(&s->env);
-    if (rc == 0)
-        rc = mdb_env_set_userctx(s->env, s);
-    if (rc == 0)
-        rc = mdb_env_set_maxdbs(s->env, STORE_DBS_MAX);
-    if (rc == 0)
-        rc = mdb_env_set_maxreaders(s->env, READERS_MAX);
-    if (rc == 0)
-        rc = mdb_env_set_mapsize(s->env, s->map_bytes);
-    if (rc == 0)
-        rc = mdb_env_open(s->env, dir, flags | MDB_NORDAHEAD, 0600);
+    rc = open_environment(s, flags);
     if (rc == ENOENT)
         return ERR_NOTFOUND;
-    if (rc == EBUSY || rc == EINVAL) // here these mean a bad environment
-        rc = MDB_INVALID;
     if (rc != 0)
         return store_err(s, rc, "open");
     note_map(s);
