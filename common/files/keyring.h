@@ -47,6 +47,10 @@ MUST_CHECK enum err keyring_drop_old(const char *path, struct keyring **k,
 // text cannot be used elsewhere.
 void keyring_seal(struct keyring *k, struct str context, struct str plain,
                   struct buf *out);
+// As keyring_seal(), for texts of which there may be more than 2^32: each is sealed with a
+// key of its own, which is derived from 16 random bytes.
+void keyring_seal_often(struct keyring *k, struct str context, struct str plain,
+                        struct buf *out);
 // Appends the plain text. ERR_DENIED: none of the keys fits. ERR_CORRUPT: it is
 // damaged, or belongs to another context.
 MUST_CHECK enum err keyring_open(struct keyring *k, struct str context,

@@ -20,11 +20,15 @@ struct fixture {
     char dir[64];
     char *path;
     struct buf why, sealed, plain;
+    void (*seal)(struct keyring *k, struct str context, struct str plain,
+                 struct buf *out);
 };
 
 static int set_up(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof(*f));
+
+    f->seal = keyring_seal;
 
     snprintf(f->dir, sizeof(f->dir), "/tmp/posthorn-keys-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
@@ -34,6 +38,14 @@ static int set_up(void **state)
     buf_init(&f->plain, 0);
     *state = f;
     return 0;
+}
+
+static int set_up_often(void **state)
+{
+    int rc = set_up(state);
+
+    ((struct fixture *)*state)->seal = keyring_seal_often;
+    return rc;
 }
 
 static int tear_down(void **state)
@@ -89,7 +101,7 @@ static void sealed_text_opens_where_it_belongs(void **state)
 
     assert_int_equal(keyring_make(f->path, &f->why), OK);
     k = read_keys(f);
-    keyring_seal(k, CONTEXT, SECRET, &f->sealed);
+    f->seal(k, CONTEXT, SECRET, &f->sealed);
     assert_null(
         memmem(f->sealed.at, f->sealed.n_bytes, SECRET.at, SECRET.n_bytes));
     assert_int_equal(keyring_open(k, CONTEXT, buf_str(&f->sealed), &f->plain),
@@ -108,7 +120,7 @@ static void every_flipped_bit_is_noticed(void **state)
 
     assert_int_equal(keyring_make(f->path, &f->why), OK);
     k = read_keys(f);
-    keyring_seal(k, CONTEXT, SECRET, &f->sealed);
+    f->seal(k, CONTEXT, SECRET, &f->sealed);
     for (size_t i = 0; i < f->sealed.n_bytes * 8; i++) {
         f->sealed.at[i / 8] = (char)(f->sealed.at[i / 8] ^ 1 << i % 8);
         assert_int_not_equal(
@@ -133,9 +145,9 @@ static void same_text_is_sealed_differently_each_time(void **state)
 
     assert_int_equal(keyring_make(f->path, &f->why), OK);
     k = read_keys(f);
-    keyring_seal(k, CONTEXT, SECRET, &f->sealed);
+    f->seal(k, CONTEXT, SECRET, &f->sealed);
     first = buf_take(&f->sealed, &n_bytes);
-    keyring_seal(k, CONTEXT, SECRET, &f->sealed);
+    f->seal(k, CONTEXT, SECRET, &f->sealed);
     assert_int_equal(f->sealed.n_bytes, n_bytes);
     assert_memory_not_equal(first, f->sealed.at, n_bytes);
     free(first);
@@ -239,11 +251,16 @@ static void aead_gives_the_known_answer(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define OFTEN(name) \
+    cmocka_unit_test_setup_teardown(name, set_up_often, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_made_key_is_there_for_its_owner_alone),
         TEST(sealed_text_opens_where_it_belongs),
         TEST(every_flipped_bit_is_noticed),
         TEST(same_text_is_sealed_differently_each_time),
+        OFTEN(sealed_text_opens_where_it_belongs),
+        OFTEN(every_flipped_bit_is_noticed),
+        OFTEN(same_text_is_sealed_differently_each_time),
         TEST(a_change_of_keys_opens_what_was_before_until_its_end),
         TEST(files_that_hold_no_keys_are_refused),
         TEST(aead_gives_the_known_answer),
