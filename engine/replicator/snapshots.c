@@ -3,6 +3,8 @@
 //
 // A part is written when its chain has grown by as much as the last snapshot was large, so
 // that all snapshots together cost as much as the chain itself, and by CHAIN_BYTES at least.
+// A part that changed is written once a day at least, so that what was erased leaves the
+// servers, too.
 
 #include "engine/replicator/snapshots.h"
 
@@ -11,17 +13,20 @@
 #include <stdlib.h>
 #include <uv.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/log/log.h"
 
 #define LOOK_MS     1000
 #define CHAIN_BYTES (UINT64_C(64) << 20)
+#define AGE_US      (INT64_C(24) * 3600 * 1000000)
 
 struct snapshots {
     struct chain_host **hosts;
     size_t n_hosts;
     uint64_t *done_bytes; // of each host: its n_appended_bytes at the last one
     uint64_t *snapshot_bytes; // of each host: how large that was
+    int64_t *done_us;         // of each host: monotonic, when that was
     atomic_bool is_stopping;
     uv_thread_t thread;
 };
@@ -36,6 +41,8 @@ static bool is_due(struct snapshots *s, size_t i,
     if (status->n_appended_bytes < s->done_bytes[i])
         s->done_bytes[i] = 0; // it counts anew since it owns the chain again
     since = status->n_appended_bytes - s->done_bytes[i];
+    if (since > 0 && clock_mono_us() - s->done_us[i] >= AGE_US)
+        return true;
     return since >= CHAIN_BYTES && since >= s->snapshot_bytes[i];
 }
 
@@ -57,6 +64,7 @@ static void look(struct snapshots *s, size_t i)
                  log_quote(str_of(err_str(err))));
     }
     s->done_bytes[i] = status.n_appended_bytes;
+    s->done_us[i] = clock_mono_us();
 }
 
 static void run(void *data)
@@ -78,6 +86,9 @@ struct snapshots *snapshots_start(struct chain_host **hosts, size_t n_hosts)
     s->n_hosts = n_hosts;
     s->done_bytes = xcalloc(n_hosts, sizeof(*s->done_bytes));
     s->snapshot_bytes = xcalloc(n_hosts, sizeof(*s->snapshot_bytes));
+    s->done_us = xcalloc(n_hosts, sizeof(*s->done_us));
+    for (size_t i = 0; i < n_hosts; i++)
+        s->done_us[i] = clock_mono_us();
     if (uv_thread_create(&s->thread, run, s) != 0)
         log_fatal("a thread cannot be started", "");
     return s;

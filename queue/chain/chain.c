@@ -21,12 +21,13 @@
 #define TRY_MS  2000 // a call of the journal
 #define READ_MS 2000 // until an entry that was acknowledged can be read
 
-void chain_init(struct chain *c, struct journal *j, unsigned number,
-                struct chain_point at)
+void chain_init(struct chain *c, struct journal *j, struct keyring *keys,
+                unsigned number, struct chain_point at)
 {
     *c = (struct chain){
         .journal = j, .number = number, .end = at, .seen = at.seq
     };
+    chain_codec_init(&c->codec, number, keys);
     buf_init(&c->scratch, 0);
 }
 
@@ -48,6 +49,7 @@ void chain_rewind(struct chain *c, struct chain_point at)
 void chain_clear(struct chain *c)
 {
     close_reader(c);
+    chain_codec_clear(&c->codec);
     buf_clear(&c->scratch);
 }
 
@@ -76,7 +78,10 @@ static enum err read_one(struct chain *c, int64_t wait_ms,
         *order = CHAIN_REPEATED;
         return OK;
     }
-    if (chain_entry_decode(c->number, entry.bytes, out) == OK)
+    err = chain_entry_decode(&c->codec, entry.bytes, out);
+    if (err == ERR_DENIED)
+        return err;
+    if (err == OK)
         *order = chain_follow(&c->end, out, entry.seq);
     if (*order == CHAIN_MISSED)
         return ERR_GONE;
@@ -151,7 +156,7 @@ static enum err append_once(struct chain *c, const struct chain_entry *e,
     enum err err;
 
     buf_reset(&c->scratch);
-    chain_entry_encode(c->number, e, &c->scratch);
+    chain_entry_encode(&c->codec, e, &c->scratch);
     err = journal_append(c->journal, c->number, c->seen, id,
                          buf_str(&c->scratch), wait_ms, &seq);
     if (err == OK)
@@ -228,7 +233,7 @@ enum err chain_take(struct chain *c, uint64_t term, int64_t wait_ms)
         return ERR_DENIED;
     crypto_random(id, sizeof(id));
     buf_reset(&c->scratch);
-    chain_entry_encode(c->number, &e, &c->scratch);
+    chain_entry_encode(&c->codec, &e, &c->scratch);
     err = journal_append(c->journal, c->number, c->seen, id,
                          buf_str(&c->scratch), wait_ms, &seq);
     if (err == OK)

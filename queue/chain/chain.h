@@ -29,18 +29,21 @@ struct chain {
     uint8_t seen_id[JOURNAL_ENTRY_ID];
     uint64_t term; // of which this is the owner; 0: of none
     uint64_t n_strays;
+    struct chain_codec codec;
     struct buf scratch;
 };
 
-// Nothing is read before the first call of chain_next(). `at`: where to go on; the entry at
+// Nothing is read before the first call of chain_next(). `keys` seal and open the changes;
+// borrowed; NULL: they are not sealed. `at`: where to go on; the entry at
 // its number was read before.
-void chain_init(struct chain *c, struct journal *j, unsigned number,
-                struct chain_point at);
+void chain_init(struct chain *c, struct journal *j, struct keyring *keys,
+                unsigned number, struct chain_point at);
 void chain_clear(struct chain *c);
 
 // The next entry that continues the chain; its bytes are borrowed until the next call. Only
 // while one does not own the chain. ERR_NOTFOUND: none within `wait_ms`. ERR_AGAIN. ERR_GONE:
-// entries behind the last one are removed; only a snapshot helps.
+// entries behind the last one are removed; only a snapshot helps. ERR_DENIED: it was sealed
+// with other keys.
 MUST_CHECK enum err chain_next(struct chain *c, int64_t wait_ms,
                                struct chain_entry *out);
 

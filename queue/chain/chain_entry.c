@@ -4,15 +4,50 @@
 #include "queue/chain/chain_entry.h"
 
 #include "common/base/codec.h"
+#include "common/files/keyring.h"
 
 #define ENTRY_VERSION 1
+#define CONTEXT       STR("chain")
 
 static uint32_t place_of(unsigned chain)
 {
     return record_place(chain, STR("chain"));
 }
 
-void chain_entry_encode(unsigned chain, const struct chain_entry *e,
+void chain_codec_init(struct chain_codec *c, unsigned chain,
+                      struct keyring *keys)
+{
+    *c = (struct chain_codec){ .chain = chain, .keys = keys };
+    buf_init(&c->sealed, 0);
+}
+
+void chain_codec_clear(struct chain_codec *c)
+{
+    buf_clear(&c->sealed);
+}
+
+static struct str seal(struct chain_codec *c, struct str changes)
+{
+    if (c->keys == NULL || changes.n_bytes == 0)
+        return changes;
+    buf_reset(&c->sealed);
+    keyring_seal_often(c->keys, CONTEXT, changes, &c->sealed);
+    return buf_str(&c->sealed);
+}
+
+static enum err unseal(struct chain_codec *c, struct str *changes)
+{
+    enum err err;
+
+    if (c->keys == NULL || changes->n_bytes == 0)
+        return OK;
+    buf_reset(&c->sealed);
+    err = keyring_open(c->keys, CONTEXT, *changes, &c->sealed);
+    *changes = buf_str(&c->sealed);
+    return err;
+}
+
+void chain_entry_encode(struct chain_codec *c, const struct chain_entry *e,
                         struct buf *out)
 {
     size_t start = record_begin(out, ENTRY_VERSION);
@@ -22,19 +57,19 @@ void chain_entry_encode(unsigned chain, const struct chain_entry *e,
     pack_u64(out, e->before);
     pack_bool(out, e->is_first);
     pack_bool(out, e->is_last);
-    pack_str(out, e->changes);
+    pack_str(out, seal(c, e->changes));
     record_end(out, start);
-    record_move(out->at + start, out->n_bytes - start, place_of(chain));
+    record_move(out->at + start, out->n_bytes - start, place_of(c->chain));
 }
 
-enum err chain_entry_decode(unsigned chain, struct str bytes,
+enum err chain_entry_decode(struct chain_codec *c, struct str bytes,
                             struct chain_entry *out)
 {
     struct unpack u;
     uint8_t version;
     uint64_t kind;
     enum err err =
-        record_open(place_of(chain), bytes, ENTRY_VERSION, &version, &u);
+        record_open(place_of(c->chain), bytes, ENTRY_VERSION, &version, &u);
 
     if (err != OK)
         return err;
@@ -47,7 +82,8 @@ enum err chain_entry_decode(unsigned chain, struct str bytes,
     out->is_first = unpack_bool(&u);
     out->is_last = unpack_bool(&u);
     out->changes = unpack_str(&u);
-    return unpack_done(&u);
+    err = unpack_done(&u);
+    return err == OK ? unseal(c, &out->changes) : err;
 }
 
 // Within a term its owner appends; a later one begins with CHAIN_TAKE.

@@ -7,7 +7,9 @@
 // its own leader changes, accept two behind the same one. So whoever reads a chain takes
 // only what continues it: all readers see the same order, and so take the same entries.
 //
-// An entry is a record of codec.h, whose checksum covers the number of the chain.
+// An entry is a record of codec.h, whose checksum covers the number of the chain. Row changes
+// are sealed with the keys of the nodes: the servers of the journal see how much there is,
+// and not what.
 
 #ifndef QUEUE_CHAIN_CHAIN_ENTRY_H
 #define QUEUE_CHAIN_CHAIN_ENTRY_H
@@ -29,6 +31,8 @@ static inline unsigned chain_of_snapshot(unsigned chain)
 
 // The most bytes of one entry; what is longer is split.
 #define CHAIN_BODY_BYTES ((size_t)500 * 1024)
+
+struct keyring;
 
 enum chain_kind {
     CHAIN_TAKE = 1, // an owner begins its term
@@ -52,10 +56,22 @@ struct chain_entry {
     struct str changes;     // borrowed
 };
 
-void chain_entry_encode(unsigned chain, const struct chain_entry *e,
+// What entries are encoded with.
+struct chain_codec {
+    unsigned chain;
+    struct keyring *keys; // borrowed; NULL: row changes are not sealed
+    struct buf sealed;    // scratch
+};
+
+void chain_codec_init(struct chain_codec *c, unsigned chain,
+                      struct keyring *keys);
+void chain_codec_clear(struct chain_codec *c);
+
+void chain_entry_encode(struct chain_codec *c, const struct chain_entry *e,
                         struct buf *out);
-// ERR_CORRUPT: not an entry of this chain. Strings are borrowed from `bytes`.
-MUST_CHECK enum err chain_entry_decode(unsigned chain, struct str bytes,
+// ERR_CORRUPT: not an entry of this chain. ERR_DENIED: it was sealed with other keys. The
+// changes are borrowed from `bytes`, or from the codec until its next use.
+MUST_CHECK enum err chain_entry_decode(struct chain_codec *c, struct str bytes,
                                        struct chain_entry *out);
 
 enum chain_order {

@@ -32,6 +32,7 @@
 
 struct chain_host {
     struct journal *journal;
+    struct keyring *keys; // borrowed
     struct part part;
     unsigned number;
     struct store *store;
@@ -182,7 +183,7 @@ static enum err catch_up(struct chain_host *h)
     struct chain chain;
     enum err err;
 
-    chain_init(&chain, h->journal, h->number, end);
+    chain_init(&chain, h->journal, h->keys, h->number, end);
     err = chain_copy_open(&copy, &chain, h->store, h->part.meta_db);
     while (err == OK && chain_copy_mark(&copy).seq < end.seq) {
         err = chain_copy_step(&copy, TRY_MS);
@@ -330,6 +331,7 @@ enum err chain_host_snapshot(struct chain_host *h, uint64_t *n_bytes)
     const struct chain_snapshot_job job = {
         .journal = h->journal,
         .chain = h->number,
+        .keys = h->keys,
         .store = h->store,
         .meta_db = h->part.meta_db,
         .may_go_on = may_go_on,
@@ -350,6 +352,7 @@ enum err chain_host_start(struct journal *j, const struct queue_config *config,
     enum err err;
 
     h->journal = j;
+    h->keys = config->keys;
     h->number = part;
     h->part = part_of(config, part);
     h->listen_fd = -1;
@@ -358,7 +361,7 @@ enum err chain_host_start(struct journal *j, const struct queue_config *config,
     h->data = data;
     buf_init(&h->request, 0);
     uv_mutex_init(&h->mutex);
-    chain_init(&h->chain, j, part, (struct chain_point){ .seq = 0 });
+    chain_init(&h->chain, j, h->keys, part, (struct chain_point){ .seq = 0 });
     err = part_open(config, &h->part, false, &h->store);
     if (err == OK)
         err = chain_copy_open(&h->copy, &h->chain, h->store, h->part.meta_db);

@@ -75,6 +75,7 @@ struct writing {
     uint64_t revision; // of the value, at the beginning
     uint64_t last;     // number of the last entry of the snapshots' chain
     struct buf rows, entry;
+    struct chain_codec codec;
 };
 
 // Appends what `entry` holds, behind whatever is there.
@@ -123,7 +124,7 @@ static enum err append_entry(struct writing *w, struct str changes,
     enum err err;
 
     buf_reset(&w->entry);
-    chain_entry_encode(chain_of_snapshot(w->job->chain), &e, &w->entry);
+    chain_entry_encode(&w->codec, &e, &w->entry);
     err = append_bytes(w);
     if (w->snapshot.n == 0)
         w->snapshot.begin = w->last;
@@ -261,6 +262,7 @@ enum err chain_snapshot_write(const struct chain_snapshot_job *job,
 
     if (err != OK)
         return err;
+    chain_codec_init(&w.codec, chain_of_snapshot(job->chain), job->keys);
     buf_init(&w.rows, 0);
     buf_init(&w.entry, 0);
     crypto_random(&w.snapshot.mark, sizeof(w.snapshot.mark));
@@ -270,6 +272,7 @@ enum err chain_snapshot_write(const struct chain_snapshot_job *job,
         err = name_it(&w);
     if (err == OK)
         trim(&w);
+    chain_codec_clear(&w.codec);
     buf_clear(&w.rows);
     buf_clear(&w.entry);
     *out = w.snapshot;
@@ -281,6 +284,7 @@ enum err chain_snapshot_write(const struct chain_snapshot_job *job,
 struct loading {
     const struct chain_snapshot_job *job;
     struct chain_snapshot snapshot;
+    struct chain_codec codec;
     struct buf parts;
     MDB_txn *txn; // NULL: none is open
     uint64_t n;   // entries done
@@ -315,7 +319,6 @@ static enum err load_entry(struct loading *l, const struct chain_entry *e)
 
 static enum err load_entries(struct loading *l, struct journal_reader *reader)
 {
-    unsigned chain = chain_of_snapshot(l->job->chain);
     int64_t until_us = clock_mono_us() + LOAD_MS * INT64_C(1000);
     enum err err = OK;
 
@@ -332,7 +335,7 @@ static enum err load_entries(struct loading *l, struct journal_reader *reader)
         if (err != OK)
             return err == ERR_NOTFOUND ? ERR_AGAIN : err;
         until_us = clock_mono_us() + LOAD_MS * INT64_C(1000);
-        if (chain_entry_decode(chain, entry.bytes, &e) == OK &&
+        if (chain_entry_decode(&l->codec, entry.bytes, &e) == OK &&
             e.kind == CHAIN_ROWS && e.term == l->snapshot.mark &&
             e.before == l->n)
             err = load_entry(l, &e);
@@ -367,6 +370,7 @@ enum err chain_snapshot_load(const struct chain_snapshot_job *job)
     }
     if (err != OK)
         return err;
+    chain_codec_init(&l.codec, chain_of_snapshot(job->chain), job->keys);
     buf_init(&l.parts, 0);
     err = load_entries(&l, reader);
     if (err == OK)
@@ -374,6 +378,7 @@ enum err chain_snapshot_load(const struct chain_snapshot_job *job)
     if (l.txn != NULL)
         mdb_txn_abort(l.txn);
     journal_reader_close(reader);
+    chain_codec_clear(&l.codec);
     buf_clear(&l.parts);
     return err;
 }

@@ -17,7 +17,8 @@
 
 struct chain_snapshot_job {
     struct journal *journal;
-    unsigned chain; // the environment's
+    unsigned chain;       // the environment's
+    struct keyring *keys; // as of chain_init()
     struct store *store;
     unsigned meta_db;
     chain_go_on_fn may_go_on; // asked where something has to be tried again

@@ -45,6 +45,7 @@ static struct chain_snapshot_job snapshot_of(const struct cluster_job *job,
     return (struct chain_snapshot_job){
         .journal = job->journal,
         .chain = i,
+        .keys = job->config->keys,
         .store = s,
         .meta_db = part_of(job->config, i).meta_db,
         .may_go_on = job->may_go_on,
