@@ -150,7 +150,9 @@ journal_append(struct journal *j, unsigned chain, uint64_t after,
 }
 // NOLINTEND(readability-function-size)
 
-// The chain's last entry, as a majority has it. ERR_NOTFOUND: it has none. ERR_AGAIN.
+// The chain's last entry, as the machine that leads it has it: while machines are cut off from
+// each other, that may be an older one, which an append finds out. ERR_NOTFOUND: it has none.
+// ERR_AGAIN.
 MUST_CHECK static inline enum err journal_last(struct journal *j,
                                                unsigned chain, int64_t wait_ms,
                                                uint64_t *seq,
@@ -255,7 +257,8 @@ journal_lease_take(struct journal *j, struct str name, struct str holder,
 
 // Keeps a lease for JOURNAL_LEASE_MS from now on: *term is that of the last success, and
 // becomes the new one, which is not lower. ERR_CONFLICT: it ended, or is another's.
-// ERR_AGAIN: not known whether it is kept; the next call of this function settles it.
+// ERR_AGAIN: not known whether it is kept; the next call of this function settles it, with
+// *term as this one left it.
 MUST_CHECK static inline enum err
 journal_lease_keep(struct journal *j, struct str name, struct str holder,
                    int64_t wait_ms, uint64_t *term)

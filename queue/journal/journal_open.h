@@ -7,6 +7,8 @@
 #ifndef QUEUE_JOURNAL_JOURNAL_OPEN_H
 #define QUEUE_JOURNAL_JOURNAL_OPEN_H
 
+#include <stdint.h>
+
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "queue/journal/journal.h"
@@ -16,6 +18,9 @@ struct journal_config {
     const char *url;
     const char *node;  // how the connection is named; NULL: "posthorn"
     unsigned replicas; // of each stream; 0: 3
+    // For NATS: what all streams together may take on each server, as they are made; whoever
+    // made them may change it later. 0: 8 GiB.
+    uint64_t max_bytes;
     // For NATS; each may be NULL. Paths are of files.
     const char *credentials; // a user's JWT and key
     const char *authorities; // certificates that sign those of servers, PEM

@@ -15,9 +15,11 @@
 #define RECONNECT_MS  250
 #define PING_MS       2000
 #define PINGS_OUT     2
+#define TELL_MS       100
 #define SERVERS_MAX   64
 #define ADDRESS_BYTES 512
 #define REPLICAS      3
+#define MAX_BYTES     (UINT64_C(8) << 30)
 #define REPLICAS_MAX  5
 
 // --- the servers of the URL ---
@@ -188,22 +190,20 @@ static void close_nats(struct journal *journal)
 {
     struct nats_journal *j = nats_of(journal);
 
-    for (struct served *s = j->served; s != NULL; s = s->next) {
-        if (s->sub != NULL)
-            subscription_end(s->sub);
-    }
-    if (j->pokes != NULL)
-        subscription_end(j->pokes);
+    for (struct served *s = j->served; s != NULL; s = s->next)
+        subscription_withdraw(j, s->sub);
+    subscription_withdraw(j, j->pokes);
     if (j->nc != NULL) {
-        // Then the server sends requests to nobody here.
-        if (j->served != NULL)
+        // Then the server sends requests to nobody here, and has told the other servers: what
+        // they still send here would be lost instead of refused.
+        if (j->served != NULL) {
             natsConnection_FlushTimeout(j->nc, CONNECT_MS);
+            nats_Sleep(TELL_MS);
+        }
         natsConnection_Close(j->nc);
     }
-    pthread_mutex_lock(&j->lock);
-    while (j->n_open > 0)
-        pthread_cond_wait(&j->changed, &j->lock);
-    pthread_mutex_unlock(&j->lock);
+    subscriptions_wait(j);
+    subscriptions_free(j);
     natsConnection_Destroy(j->nc);
     free_served(j);
     pthread_cond_destroy(&j->changed);
@@ -243,6 +243,7 @@ static struct nats_journal *make_journal(const struct journal_config *c,
     j->urls = plain_list(servers);
     j->monitors = c->monitors != NULL ? xstrdup(c->monitors) : NULL;
     j->replicas = c->replicas > 0 ? c->replicas : REPLICAS;
+    j->max_bytes = c->max_bytes > 0 ? c->max_bytes : MAX_BYTES;
     pthread_mutex_init(&j->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -255,17 +256,17 @@ static enum err connect_to(struct nats_journal *j, natsOptions *o,
                            struct buf *why)
 {
     natsStatus s = natsConnection_Connect(&j->nc, o);
-    enum err err = ERR_INVALID;
+    const char *text = NULL;
 
-    // It goes on trying.
-    if (s == NATS_OK || s == NATS_NOT_YET_CONNECTED)
-        err = nats_values_open(j);
-    if (err != OK) {
-        buf_printf(why, "%s cannot be used: %s", j->urls,
-                   natsStatus_GetText(s));
-        err = ERR_INVALID;
-    }
-    return err;
+    // It goes on trying, unless it was told that it may not.
+    if ((s == NATS_OK || s == NATS_NOT_YET_CONNECTED) &&
+        nats_values_open(j) == OK)
+        return OK;
+    if (j->nc == NULL || natsConnection_GetLastError(j->nc, &text) == NATS_OK ||
+        text == NULL || text[0] == '\0')
+        text = natsStatus_GetText(s);
+    buf_printf(why, "%s cannot be used: %s", j->urls, text);
+    return ERR_INVALID;
 }
 
 static enum err open_nats(const struct journal_config *c, struct buf *why,

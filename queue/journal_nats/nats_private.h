@@ -49,14 +49,16 @@ struct nats_journal {
     char *urls;          // "nats://h1:4222,h2", owned
     char *monitors; // "http://h1:8222,…", owned; NULL: port 8222 of each server
     unsigned replicas;
+    uint64_t max_bytes; // of all streams
 
     natsSubscription *pokes; // owned
     pthread_mutex_t lock;    // of what follows
     pthread_cond_t changed;
-    uint64_t n_pokes;       // values that were put anywhere
-    uint32_t ready_streams; // a bit for each stream that is there
-    unsigned n_open;        // subscriptions whose callbacks may still run
-    struct served *served;  // owned
+    uint64_t n_pokes;            // values that were put anywhere
+    uint32_t ready_streams;      // a bit for each stream that is there
+    unsigned n_open;             // subscriptions whose callbacks may still run
+    struct served *served;       // owned
+    struct withdrawn *withdrawn; // owned
 };
 
 static inline struct nats_journal *nats_of(struct journal *j)
@@ -68,6 +70,9 @@ static inline struct nats_journal *nats_of(struct journal *j)
 
 // When a call that may wait so long has to end, by clock_mono_us().
 int64_t end_in(int64_t wait_ms);
+// The same, but a second from now on at least: for what has to be asked for, so that a caller
+// who does not wait is told, too.
+int64_t asked_by(int64_t end_us);
 int64_t left_ms(int64_t end_us); // 0: over
 
 // Sleeps a random time of 100 to 500 ms, as there is time left.
@@ -156,6 +161,20 @@ MUST_CHECK enum err stored_purge(struct nats_journal *j, enum stream s,
                                  const char *subject, uint64_t below,
                                  int64_t end_us, uint64_t *n);
 
+// --- nats_subscriptions.c ---
+
+// Counts a subscription's callbacks in n_open.
+MUST_CHECK enum err subscription_count(struct nats_journal *j,
+                                       natsSubscription *sub);
+// Ends a subscription without callbacks. NULL is fine, here and below.
+void subscription_end(struct nats_journal *j, natsSubscription *sub);
+// No message comes from now on, but for what is on its way; it is freed at the journal's end.
+void subscription_withdraw(struct nats_journal *j, natsSubscription *sub);
+void subscriptions_wait(
+    struct nats_journal *j); // for callbacks of those withdrawn
+void subscriptions_free(
+    struct nats_journal *j); // once the connection is closed
+
 // --- the operations of journal.h ---
 
 enum err nats_append(struct journal *journal, unsigned chain, uint64_t after,
@@ -198,12 +217,6 @@ enum err nats_request(struct journal *journal, struct str address,
                       struct str body, int64_t wait_ms, struct buf *answer);
 enum err nats_serve(struct journal *journal, struct str address,
                     journal_serve_fn fn, void *data);
-// Ends a subscription; its callbacks have ended when n_open says so.
-void subscription_end(natsSubscription *sub);
-// Counts a subscription's callbacks in n_open.
-MUST_CHECK enum err subscription_count(struct nats_journal *j,
-                                       natsSubscription *sub);
-
 enum err nats_judge(struct journal *journal, struct buf *faults);
 
 // --- nats_probe.c: what a server says of itself, without an account ---

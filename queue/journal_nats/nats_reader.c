@@ -42,7 +42,7 @@ struct nats_reader {
 
 static void drop_consumer(struct nats_reader *r)
 {
-    natsSubscription_Destroy(r->sub);
+    subscription_end(r->j, r->sub);
     natsInbox_Destroy(r->inbox);
     r->sub = NULL;
     r->inbox = NULL;
@@ -304,7 +304,7 @@ enum err nats_reader_next(struct journal_reader *reader, int64_t wait_ms,
 
         if (r->consumer[0] != '\0') {
             err = await(r, end_us, out);
-        } else if (is_over || make_consumer(r, end_us) != OK) {
+        } else if (make_consumer(r, asked_by(end_us)) != OK) {
             err = ERR_NOTFOUND;
         }
         if (is_over && err == ERR_NOTFOUND)

@@ -22,6 +22,13 @@ int64_t end_in(int64_t wait_ms)
     return clock_mono_us() + (wait_ms < most_ms ? wait_ms : most_ms) * 1000;
 }
 
+int64_t asked_by(int64_t end_us)
+{
+    int64_t soon_us = end_in(1000);
+
+    return end_us > soon_us ? end_us : soon_us;
+}
+
 int64_t left_ms(int64_t end_us)
 {
     int64_t left_us = end_us - clock_mono_us();

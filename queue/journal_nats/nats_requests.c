@@ -105,33 +105,6 @@ static void on_request(natsConnection *nc, natsSubscription *sub, natsMsg *msg,
     natsMsg_Destroy(msg);
 }
 
-static void on_complete(void *data)
-{
-    struct nats_journal *j = data;
-
-    pthread_mutex_lock(&j->lock);
-    j->n_open--;
-    pthread_cond_broadcast(&j->changed);
-    pthread_mutex_unlock(&j->lock);
-}
-
-enum err subscription_count(struct nats_journal *j, natsSubscription *sub)
-{
-    pthread_mutex_lock(&j->lock);
-    j->n_open++;
-    pthread_mutex_unlock(&j->lock);
-    if (natsSubscription_SetOnCompleteCB(sub, on_complete, j) == NATS_OK)
-        return OK;
-    on_complete(j);
-    return ERR_IO;
-}
-
-void subscription_end(natsSubscription *sub)
-{
-    natsSubscription_Unsubscribe(sub);
-    natsSubscription_Destroy(sub);
-}
-
 static bool is_served(const struct nats_journal *j, const char *address)
 {
     for (const struct served *s = j->served; s != NULL; s = s->next) {
@@ -168,8 +141,7 @@ static struct served *add_served(struct nats_journal *j, struct str address,
 // is nobody's.
 static void withdraw(struct nats_journal *j, struct served *served)
 {
-    if (served->sub != NULL)
-        subscription_end(served->sub);
+    subscription_withdraw(j, served->sub);
     pthread_mutex_lock(&j->lock);
     served->sub = NULL;
     served->address[0] = '\0';

@@ -16,16 +16,17 @@ struct wanted {
     const char *subject; // NULL: one for each chain
     int64_t n_each;      // messages of a subject that are kept; -1: all
     int64_t age_ms;      // 0: for ever
+    unsigned percent;    // of the bytes that all may take
 };
 
 static const struct wanted wanted[STREAMS] = {
-    { "POSTHORN_C0", NULL, -1, 0 },
-    { "POSTHORN_C1", NULL, -1, 0 },
-    { "POSTHORN_C2", NULL, -1, 0 },
-    { "POSTHORN_C3", NULL, -1, 0 },
-    { "POSTHORN_SNAP", "posthorn.s.*", -1, 0 },
-    { "POSTHORN_VALUES", "posthorn.v.>", 1, 0 },
-    { "POSTHORN_LEASES", "posthorn.l.>", 1, JOURNAL_LEASE_MS },
+    { "POSTHORN_C0", NULL, -1, 0, 20 },
+    { "POSTHORN_C1", NULL, -1, 0, 20 },
+    { "POSTHORN_C2", NULL, -1, 0, 20 },
+    { "POSTHORN_C3", NULL, -1, 0, 20 },
+    { "POSTHORN_SNAP", "posthorn.s.*", -1, 0, 15 },
+    { "POSTHORN_VALUES", "posthorn.v.>", 1, 0, 4 },
+    { "POSTHORN_LEASES", "posthorn.l.>", 1, JOURNAL_LEASE_MS, 1 },
 };
 
 const char *stream_name(enum stream s)
@@ -101,6 +102,8 @@ static void put_settings(const struct nats_journal *j, enum stream s,
     json_put_text(&w, "discard", "new");
     for (size_t i = 0; i < NUMBERS; i++)
         json_put_i64(&w, numbers[i].name, numbers[i].value);
+    // Without a limit of its own, a stream comes to that of its server, which then closes it.
+    json_put_u64(&w, "max_bytes", j->max_bytes / 100 * wanted[s].percent);
     json_put_bool(&w, "allow_direct", true);
     json_put_bool(&w, "deny_delete", true);
     json_close(&w);
@@ -239,6 +242,8 @@ static void judge_settings(const struct nats_journal *j, enum stream s,
                        (long long)numbers[i].value);
         }
     }
+    if (json_int_or_zero(json_get(config, "max_bytes")) <= 0)
+        buf_printf(faults, "stream %s: max_bytes is no limit\n", name);
     judge_subjects(config, s, faults);
     judge_text(config, name, "retention", "limits", faults);
     judge_text(config, name, "storage", "file", faults);

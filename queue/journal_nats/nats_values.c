@@ -211,7 +211,7 @@ enum err nats_value_watch(struct journal *journal, struct str prefix,
     for (;;) {
         uint64_t n_pokes = count_pokes(j);
 
-        err = look(j, prefix, revision, end_us, on_value, data);
+        err = look(j, prefix, revision, asked_by(end_us), on_value, data);
         if (err != ERR_NOTFOUND || left_ms(end_us) == 0)
             return err;
         wait_for_poke(j, n_pokes, end_us);

@@ -31,10 +31,15 @@ def find_server():
 
 
 class NatsServers:
-    def __init__(self, directory, count, sync="always", max_payload="1MB"):
+    """`more` goes into each server's configuration; `access` is what stands before the first
+    address."""
+
+    def __init__(self, directory, count, sync="always", max_payload="1MB", store="16GB",
+                 more="", access="nats://"):
         self.program = find_server()
         self.directory = directory
-        self.settings = sync, max_payload
+        self.settings = sync, max_payload, store, more
+        self.access = access
         self.numbers = range(count)
         self.processes = {}
         self.start_all()
@@ -50,7 +55,7 @@ class NatsServers:
         wait_for(self.are_ready, "servers that have a leader")
         return self
 
-    def configure(self, i, sync, max_payload):
+    def configure(self, i, sync, max_payload, store, more):
         routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self.peers)
         cluster = f"""cluster {{ name: posthorn, listen: "127.0.0.1:{self.peers[i]}",
             routes: [{routes}] }}""" if len(self.numbers) > 1 else ""
@@ -62,8 +67,9 @@ class NatsServers:
             ping_interval: "5s"
             ping_max: 2
             jetstream {{ store_dir: "{self.directory}/n{i}", sync_interval: {sync},
-                max_memory_store: 64MB, max_file_store: 1GB }}
+                max_memory_store: 64MB, max_file_store: {store} }}
             {cluster}
+            {more}
             """)
 
     def start(self, i):
@@ -124,7 +130,7 @@ class NatsServers:
 
     @property
     def url(self):
-        return "nats://" + ",".join(f"127.0.0.1:{port}" for port in self.ports)
+        return self.access + ",".join(f"127.0.0.1:{port}" for port in self.ports)
 
     @property
     def monitors(self):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The journal on real servers of NATS: its contract, and what is kept when a server dies."""
 
+import os
 import pathlib
 import re
 import signal
@@ -8,6 +9,7 @@ import subprocess
 
 import pytest
 
+from certificates import Certificates
 from engine import BINARY
 from nats_servers import NatsServers
 
@@ -30,10 +32,11 @@ def start_servers(tmp_path_factory):
         servers.end()
 
 
-def begin(servers, replicas, *words):
+def begin(servers, replicas, *words, **files):
     return subprocess.Popen(
         [PROGRAM, servers.url, servers.monitors, str(replicas), *map(str, words)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, **{name: str(path) for name, path in files.items()}})
 
 
 def end(process, status=0):
@@ -46,12 +49,13 @@ def end(process, status=0):
     return said
 
 
-def run(servers, replicas, *words, status=0):
-    return end(begin(servers, replicas, *words), status)
+def run(servers, replicas, *words, status=0, **files):
+    return end(begin(servers, replicas, *words, **files), status)
 
 
 def keep_contract(three, one, is_long):
-    for seed in range(1, 40 if is_long else 2):
+    # Seeds that follow each other share ids, which a server knows for two minutes.
+    for seed in range(1, 40_000 if is_long else 2, 1001):
         words = "contract", seed, 1000 if is_long else 60
         for process in [begin(three, 3, *words), begin(one, 1, *words)]:
             end(process)
@@ -79,6 +83,29 @@ def lose_nothing_with_the_leader(three, count, number, back):
     assert f"{count} appends" in said and int(re.search(r"(\d+) asked again", said)[1]) > 0
 
 
+def see_values_while_a_server_dies(three):
+    process = begin(three, 3, "watch", 20)
+    lines = [process.stdout.readline() for _ in range(3)]
+    leader = three.leader_of("POSTHORN_VALUES")
+    three.kill(leader)
+    lines += end(process).splitlines()
+    three.start(leader)
+    three.wait()
+    assert len(lines) == 20
+    for line in lines:
+        assert float(re.fullmatch(r"seen after (.*) ms\n?", line)[1]) < 6000
+
+
+def keep_a_lease_while_a_leader_dies(three):
+    process = begin(three, 3, "lease")
+    assert process.stdout.readline() == "kept\n"
+    leader = three.leader_of("POSTHORN_LEASES")
+    three.kill(leader)
+    assert "the lease ended after" in end(process)
+    three.start(leader)
+    three.wait()
+
+
 @pytest.mark.slow
 def test_three_servers_keep_what_is_promised(request, start_servers):
     """One test, as three servers that run are what takes long."""
@@ -92,6 +119,8 @@ def test_three_servers_keep_what_is_promised(request, start_servers):
                                      three.start)
     if is_long:
         lose_nothing_with_the_leader(three, 1000, signal.SIGSTOP, three.go_on)
+        see_values_while_a_server_dies(three)
+        keep_a_lease_while_a_leader_dies(three)
 
 
 def test_servers_that_do_not_do_are_refused_with_all_faults(start_servers):
@@ -110,6 +139,42 @@ def test_streams_of_one_replica_are_refused_where_three_are_wanted(start_servers
     said = run(servers, 3, "judge", status=1)
     assert "stream POSTHORN_C0: num_replicas is 1, needed is 3" in said
     assert "stream POSTHORN_VALUES: 1 servers have it, needed are 3" in said
+
+
+@pytest.mark.parametrize("replicas", [1, pytest.param(3, marks=pytest.mark.long)])
+def test_what_is_full_keeps_what_it_has(start_servers, replicas):
+    said = run(start_servers(replicas), replicas, "full", MAX_BYTES=20_000_000)
+    assert said == "full after 13 entries\n"
+
+
+def test_connections_are_encrypted_and_need_a_user(start_servers, tmp_path):
+    certificates = Certificates(tmp_path)
+    chain, key = certificates.issue("node", usage="clientAuth")
+    servers = start_servers(1, access="tls://posthorn:secret@", more=f"""
+        tls {{ cert_file: "{certificates.chain}", key_file: "{certificates.key}",
+            ca_file: "{certificates.ca}", verify: true }}
+        authorization {{ user: posthorn, password: secret }}""")
+    files = {"AUTHORITIES": certificates.ca, "CERTIFICATE": chain, "KEY": key}
+    assert run(servers, 1, "judge", **files) == ""
+    assert "10 appends" in run(servers, 1, "append", 10, 200, **files)
+    without = begin(servers, 1, "judge", **{**files, "AUTHORITIES": tmp_path / "none"})
+    _, faults = without.communicate(timeout=60)
+    assert without.returncode == 1 and f"{tmp_path}/none cannot be used" in faults
+
+
+@pytest.mark.long
+def test_who_is_refused_gets_no_answer(start_servers, tmp_path):
+    certificates = Certificates(tmp_path)
+    servers = start_servers(1, access="tls://posthorn:secret@", more=f"""
+        tls {{ cert_file: "{certificates.chain}", key_file: "{certificates.key}" }}
+        authorization {{ user: posthorn, password: secret }}""")
+    begun = [begin(servers, 1, "append", 1, 200)]
+    servers.access = "tls://posthorn:wrong@"
+    begun.append(begin(servers, 1, "append", 1, 200, AUTHORITIES=certificates.ca))
+    for process in begun:
+        _, faults = process.communicate(timeout=60)
+        assert process.returncode == 1 and "wrong" not in faults
+        assert faults == "last: not now, try again\n" or "cannot be used" in faults
 
 
 def test_servers_that_are_not_there_are_one_fault(start_servers):

@@ -6,7 +6,11 @@
 //   posthorn-journal URL MONITORS REPLICAS append N BYTES
 //   posthorn-journal URL MONITORS REPLICAS race ROUNDS
 //   posthorn-journal URL MONITORS REPLICAS watch N
+//   posthorn-journal URL MONITORS REPLICAS full
+//   posthorn-journal URL MONITORS REPLICAS lease
 //
+// Files are named by the variables CREDENTIALS, AUTHORITIES, CERTIFICATE and KEY; MAX_BYTES is
+// what all streams may take.
 // The status is 0 if all that was promised is kept.
 
 #include "tests/support/suite/journal_suite.h"
@@ -102,6 +106,12 @@ int main(int argc, char **argv)
     config.url = argv[1];
     config.monitors = argv[2][0] != '\0' ? argv[2] : NULL;
     config.replicas = number(argv[3]);
+    config.credentials = getenv("CREDENTIALS");
+    config.authorities = getenv("AUTHORITIES");
+    config.certificate = getenv("CERTIFICATE");
+    config.key = getenv("KEY");
+    if (getenv("MAX_BYTES") != NULL)
+        config.max_bytes = strtoull(getenv("MAX_BYTES"), NULL, 10);
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (strcmp(what, "contract") == 0 && argc == 7) {
         run_contract(argv[5], number(argv[6]));
@@ -113,6 +123,10 @@ int main(int argc, char **argv)
         suite_race(number(argv[5]));
     } else if (strcmp(what, "watch") == 0 && argc == 6) {
         suite_watch(number(argv[5]));
+    } else if (strcmp(what, "full") == 0 && argc == 5) {
+        suite_full();
+    } else if (strcmp(what, "lease") == 0 && argc == 5) {
+        suite_lease();
     } else {
         suite_fail("unknown command: %s", what);
     }

@@ -26,4 +26,11 @@ void suite_race(unsigned n_rounds);
 // A value that is put is seen by another handle's watch: `n` times, one after the other.
 void suite_watch(unsigned n);
 
+// Appends until there is no room, then trims, which makes room. Says after how many entries.
+void suite_full(void);
+
+// A lease is kept ten times, with a line "kept" for each; then nobody keeps it, and another
+// gets it when its time is over.
+void suite_lease(void);
+
 #endif
