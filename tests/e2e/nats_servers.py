@@ -111,7 +111,8 @@ class NatsServers:
             if not said:
                 return False
             meta = said.get("meta_cluster", {})
-            if len(self.numbers) > 1 and not meta.get("leader"):
+            if len(self.numbers) > 1 and (
+                    not meta.get("leader") or meta["cluster_size"] != len(self.numbers)):
                 return False
             if any(peer.get("offline") for peer in meta.get("replicas", ())):
                 return False

@@ -25,9 +25,11 @@ bool contract_begin(struct contract_run *r,
                     const struct journal_contract_case *c, const char *part,
                     unsigned n_handles, struct buf *faults)
 {
-    *r = (struct contract_run){
-        .c = c, .faults = faults, .part = part, .random = c->seed
-    };
+    *r = (struct contract_run){ .c = c,
+                                .faults = faults,
+                                .part = part,
+                                // No part repeats the ids of another.
+                                .random = hash64(str_of(part), c->seed) };
     while (r->n_handles < n_handles) {
         struct journal *j = c->open(c->data);
 

@@ -343,7 +343,7 @@ static void run(struct race *race, struct racer *racers)
     pthread_barrier_init(&race->round, NULL, WRITERS);
     for (unsigned i = 0; i < WRITERS; i++) {
         racers[i] = (struct racer){ .race = race, .number = i };
-        racers[i].random = race->r->c->seed * WRITERS + i;
+        racers[i].random = hash64(STR("racer"), race->r->c->seed * WRITERS + i);
         if (pthread_create(&threads[i], NULL, run_racer, &racers[i]) != 0)
             abort();
     }
