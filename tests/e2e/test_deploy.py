@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from engine import BINARY, group_members
+from nats_servers import find_server
 from support import ROOT, free_ports, wait_for
 
 SAMPLE = ROOT / "deploy" / "posthorn.conf"
@@ -50,6 +51,32 @@ def test_version():
     result = run_posthorn("version")
     assert result.returncode == 0
     assert "posthorn 1.0.0-rc1\n" in result.stdout
+
+
+# --- the sample of a server's configuration ---
+
+SERVER = ROOT / "deploy" / "nats-server.conf"
+
+
+def test_the_servers_take_their_sample(tmp_path):
+    """As it is, and with all that is a comment: a setting follows its # without a space."""
+    program = find_server()
+    sample = SERVER.read_text()
+    whole = re.sub(r"(?m)^( *)#(?=\w|\}|    )", r"\1", sample).replace("/etc/nats/", f"{tmp_path}/")
+    assert "\n    tls {" in whole and "\ntls {" in whole and "\naccounts {" in whole
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=n1",
+                    "-keyout", "server.key", "-out", "server.pem"],
+                   cwd=tmp_path, check=True, capture_output=True)
+    shutil.copy(tmp_path / "server.pem", tmp_path / "ca.pem")
+    for text in (sample, whole):
+        path = tmp_path / "nats-server.conf"
+        path.write_text(text)
+        judged = subprocess.run([program, "-t", "-c", path], capture_output=True, text=True,
+                                timeout=20)
+        assert judged.returncode == 0, judged.stderr
+    (tmp_path / "ca.pem").unlink()  # it looks at what is in the blocks
+    assert subprocess.run([program, "-t", "-c", path], capture_output=True).returncode != 0
 
 
 # --- what install-deps adds to apt ---
