@@ -23,7 +23,7 @@ from receiver import Answer
 from support import ROOT, wait_for
 
 DOCS = ROOT / "docs"
-CHAPTERS = ("install", "concepts", "operate", "comparison")
+CHAPTERS = ("install", "concepts", "operate", "cluster", "comparison")
 # Without sanitizers a command takes a tenth of the time, and here it is about the words.
 RELEASE = os.environ.get("POSTHORN_RELEASE", str(ROOT / "build/posthorn"))
 PROGRAM = RELEASE if pathlib.Path(RELEASE).exists() else BINARY
