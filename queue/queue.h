@@ -56,6 +56,7 @@
 #include "queue/catalog/hook_store.h"
 #include "queue/chain/chain_host.h"
 #include "queue/cluster/cluster_identity.h"
+#include "queue/cluster/cluster_journal.h"
 #include "queue/cluster/cluster_members.h"
 #include "queue/cluster/cluster_parts.h"
 #include "queue/compact/compact.h"

@@ -67,22 +67,10 @@ static _Noreturn void refuse(const char *what, const struct buf *why)
 
 static void open_journal(struct replicator *r)
 {
-    const struct config *c = r->config;
-    const struct journal_config jc = {
-        .url = c->cluster,
-        .node = c->node,
-        .replicas = (unsigned)c->cluster_replicas,
-        .credentials =
-            c->cluster_credentials[0] != '\0' ? c->cluster_credentials : NULL,
-        .authorities = c->cluster_ca[0] != '\0' ? c->cluster_ca : NULL,
-        .certificate = c->cluster_cert[0] != '\0' ? c->cluster_cert : NULL,
-        .key = c->cluster_key[0] != '\0' ? c->cluster_key : NULL,
-        .monitors = c->cluster_monitors[0] != '\0' ? c->cluster_monitors : NULL,
-    };
     struct buf why;
 
     buf_init(&why, 0);
-    if (journal_open(&jc, &why, &r->journal) != OK)
+    if (cluster_journal_open(r->config, &why, &r->journal) != OK)
         refuse("the cluster cannot be used", &why);
     buf_clear(&why);
 }
