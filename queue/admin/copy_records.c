@@ -7,6 +7,7 @@
 #include "queue/admin/convert.h"
 #include "queue/catalog/hook_keys.h"
 #include "queue/catalog/orgs.h"
+#include "queue/chain/chain_mark.h"
 #include "queue/listing/listed_rows.h"
 #include "queue/lmdb/identity.h"
 #include "queue/orgs/org_value_rows.h"
@@ -90,8 +91,9 @@ enum err copy_put(struct copy_to *c, struct copy_record *r)
         if (c->migration != NULL)
             err = migration_note_row(c->migration, c, r);
         if (err != OK || c->part.dbs == shard_dbs ||
-            (r->db == c->part.meta_db && identity_is(r->key)))
-            return err;
+            (r->db == c->part.meta_db &&
+             (identity_is(r->key) || chain_mark_is(r->key))))
+            return err; // what is made is a directory of its own
         return copy_put_as_is(c, r->db, r->key, r->val);
     }
     buf_reset(&c->plain);

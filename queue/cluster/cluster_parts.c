@@ -362,8 +362,9 @@ enum err cluster_detach(const struct queue_config *config, struct buf *why)
 {
     enum err err = OK;
 
-    for (unsigned i = 0; i < n_parts(config) && err == OK; i++) {
-        const struct part part = part_of(config, i);
+    // The first part is the one by which a start knows a copy: last.
+    for (unsigned i = n_parts(config); i > 0 && err == OK; i--) {
+        const struct part part = part_of(config, i - 1);
         struct store *s;
         MDB_txn *txn;
 

@@ -54,8 +54,23 @@ static bool batch_key(struct rekey *r,
     return is_done;
 }
 
-// Runs in a child process, which takes the rights of the data directory's owner: root
+// Both run in a child process, which takes the rights of the data directory's owner: root
 // would follow any link in it.
+static enum err is_copy_step(void *data, struct buf *out)
+{
+    struct rekey *r = data;
+    bool is_copy = false;
+    struct buf why;
+    enum err err = ERR_DENIED;
+
+    (void)out;
+    buf_init(&why, 0);
+    if (owner_become(&r->dir, &why))
+        err = cluster_is_copy(&r->qc, &is_copy);
+    buf_clear(&why);
+    return is_copy ? ERR_CONFLICT : err;
+}
+
 static enum err reseal_step(void *data, struct buf *out)
 {
     struct rekey *r = data;
@@ -140,6 +155,20 @@ static int reseal(struct rekey *r, struct buf *why)
     return 0;
 }
 
+// The other nodes of a cluster would not learn of the new key. What else is wrong with the
+// directory, the next step tells.
+static bool is_of_cluster(struct rekey *r, struct buf *why)
+{
+    struct buf out;
+    enum err err;
+
+    buf_init(&out, 0);
+    err = queue_apart(is_copy_step, r, NULL, &out, why);
+    buf_clear(&out);
+    buf_reset(why);
+    return err == ERR_CONFLICT;
+}
+
 // Opens the directory of the key, so that it cannot be exchanged meanwhile. False:
 // `why` has the reason.
 static bool hold_key(struct rekey *r, const char *setting, char **path,
@@ -188,7 +217,13 @@ static int rekey(const struct config *config, const char *data_dir)
         status = failed(payload_dir, &why);
     } else {
         r.qc.data_dir = r.dir.path;
-        status = reseal(&r, &why);
+        status = is_of_cluster(&r, &why)
+                     ? failed("the directory is a copy of a cluster's, whose "
+                              "other nodes would not learn of a new key; "
+                              "`posthorn cluster detach` makes it a directory "
+                              "of its own",
+                              &why)
+                     : reseal(&r, &why);
     }
     keyring_free(r.qc.keys);
     owner_release(&r.payload_dir);
