@@ -260,6 +260,16 @@ static const struct opt data_options[] = {
     { NULL, NULL, NULL, NULL },
 };
 
+static const struct opt cluster_options[] = {
+    { "json", NULL, "print JSON instead of tables", NULL },
+    { "wait", "SECONDS", "for drain and leave: how long to wait for another lead; "
+      "default: 60", NULL },
+    { "force", NULL, "for drain: also if no other node can lead; for leave: also if the "
+      "node does not answer", NULL },
+    { "set", "NAME=VALUE", "sets a setting; may be repeated", NULL },
+    { NULL, NULL, NULL, NULL },
+};
+
 static const struct opt kind_options[] = {
     { "org", "NAME", "organization", NULL },
     { "akinon", NULL, "--org is an id of Akinon App Maker", NULL },
@@ -359,41 +369,37 @@ static const struct command commands[] = {
       "every setting.",
       "posthorn serve --set data_dir=/var/lib/posthorn", { serve_options } },
     { "send", command_send, NULL, 0, 0, NULL, "post events",
-      "Prints the event's id. With --file, events are posted in batches, each of "
-      "which is stored as a whole or not at all; a command that is stopped prints "
-      "how many events were stored.",
+      "Prints the event's id. With --file, events are posted in batches, each of which is stored "
+      "as a whole or not at all; a command that is stopped prints how many events were stored.",
       "posthorn send --org acme --kind order.created --payload '{\"n\": 1}'",
       { send_options, at_engine } },
     { "hook", command_hook,
       "create|list|get|update|pause|resume|delete|ping|status", 1, 1,
       "create list get update pause resume delete ping status",
       "create, show, change and delete webhooks",
-      "The value none removes a field; a FILE may be - for standard input. With "
-      "--akinon, --filters are names of events. After pause, deliveries wait and "
-      "only pings and redeliveries are sent; resume sends the waiting deliveries in "
-      "the order in which they are due.",
+      "The value none removes a field; a FILE may be - for standard input. With --akinon, "
+      "--filters are names of events. After pause, deliveries wait and only pings and "
+      "redeliveries are sent; resume sends the waiting deliveries in the order in which they are "
+      "due.",
       "posthorn hook create --org acme --display-name all --url "
       "https://example.com/in", { hook_fields, hook_list_options, scope, at_engine } },
     { "deliveries", command_deliveries, NULL, 0, 0, NULL,
       "show the history of a webhook or an organization",
-      "Prints one row per attempt, newest first. With --state, prints one row per "
-      "delivery that is in this state now, with its newest attempt: --state dead "
-      "lists the dead letters. Without --hook, shows all webhooks of the "
-      "organization.",
+      "Prints one row per attempt, newest first. With --state, prints one row per delivery that "
+      "is in this state now, with its newest attempt: --state dead lists the dead letters. "
+      "Without --hook, shows all webhooks of the organization.",
       "posthorn deliveries --org acme --state dead --since 2026-11-20T00:00:00Z",
       { deliveries_options, state_filter, filter, scope, at_engine } },
     { "events", command_events, "[list|erase-payload] [EVENT]", 0, 2, "list erase-payload",
       "show which events were accepted, or erase the payload of one",
-      "Prints one row per event, newest first. MATCHED is the number of webhooks that "
-      "wanted the event when it came; - if that is not known: a dispatcher has not come to "
-      "it yet, or an earlier version did. `posthorn explain --id` says why a webhook did "
-      "not want it. "
+      "Prints one row per event, newest first. MATCHED is the number of webhooks that wanted the "
+      "event when it came; - if that is not known: a dispatcher has not come to it yet, or an "
+      "earlier version did. `posthorn explain --id` says why a webhook did not want it. "
       "erase-payload asks for the organization's name, erases the payload of the event of this "
-      "id, in its history the headers, bodies and answers of its requests, too, and waits until nothing of "
-      "it is left; deliveries that wait are cancelled when their turn comes. The engine goes on "
-      "with it if the command is stopped, and through restarts. Afterwards "
-      "`posthorn compact`, with the engine stopped, takes it out of the files. Backups keep "
-      "it.",
+      "id, in its history the headers, bodies and answers of its requests, too, and waits until "
+      "nothing of it is left; deliveries that wait are cancelled when their turn comes. The "
+      "engine goes on with it if the command is stopped, and through restarts. Afterwards "
+      "`posthorn compact`, with the engine stopped, takes it out of the files. Backups keep it.",
       "posthorn events --org acme --unmatched --since 24h",
       { event_options, at_engine } },
     { "redeliver", command_redeliver, "EVENT", 1, 1, NULL,
@@ -403,20 +409,19 @@ static const struct command commands[] = {
       "0190a5b8-1111-7222-8333-444455556666", { scope, at_engine } },
     { "replay", command_replay, "[start|list|show|watch|cancel] [REPLAY]", 0, 2,
       "start list show watch cancel", "send many deliveries again",
-      "Sends dead letters, or with --state or --id the deliveries that these "
-      "choose; other filters choose among them, as in `posthorn deliveries`. Each "
-      "gets one attempt, after live deliveries; one that fails is retried by the "
-      "retry schedule. A replay continues when the engine is restarted or this "
-      "command ends. Without --hook, sends to all webhooks of the organization.",
+      "Sends dead letters, or with --state or --id the deliveries that these choose; other "
+      "filters choose among them, as in `posthorn deliveries`. Each gets one attempt, after live "
+      "deliveries; one that fails is retried by the retry schedule. A replay continues when the "
+      "engine is restarted or this command ends. Without --hook, sends to all webhooks of the "
+      "organization.",
       "posthorn replay --org acme --hook audit --error timeout,connect",
       { replay_options, state_filter, filter, scope, at_engine } },
     { "dead", command_dead, "discard", 1, 1, "discard", "discard dead letters",
-      "Cancels dead letters: without filters all of them, with filters those that "
-      "`posthorn deliveries --state dead` shows with the same filters. Dead letters "
-      "that are just being sent again are kept. A discarded delivery can be sent "
-      "again by its id as long as its payload exists. Without --hook, discards dead "
-      "letters of all webhooks of the organization, or with --akinon of the project if "
-      "one is given.",
+      "Cancels dead letters: without filters all of them, with filters those that `posthorn "
+      "deliveries --state dead` shows with the same filters. Dead letters that are just being "
+      "sent again are kept. A discarded delivery can be sent again by its id as long as its "
+      "payload exists. Without --hook, discards dead letters of all webhooks of the "
+      "organization, or with --akinon of the project if one is given.",
       "posthorn dead discard --org acme --hook audit --code 410 --dry-run",
       { dead_options, filter, scope, at_engine } },
     { "tail", command_tail, NULL, 0, 0, NULL, "follow deliveries as they happen",
@@ -426,8 +431,8 @@ static const struct command commands[] = {
       { tail_options, state_filter, filter, scope, at_engine } },
     { "explain", command_explain, NULL, 0, 0, NULL,
       "show which webhooks get an event, and why others do not",
-      "With --event, also shows the requests that would be sent, signed for the "
-      "current time: those of the first five webhooks, or of --hook.",
+      "With --event, also shows the requests that would be sent, signed for the current time: "
+      "those of the first five webhooks, or of --hook.",
       "posthorn explain --org acme --event event.json --hook audit",
       { explain_options, scope, at_engine } },
     { "status", command_status, NULL, 0, 0, NULL, "show the status of the engine",
@@ -440,11 +445,10 @@ static const struct command commands[] = {
       "posthorn stats --org acme --window 24h",
       { stats_options, scope, at_engine } },
     { "bench", command_bench, NULL, 0, 0, NULL, "measure delivery latency",
-      "Sends events at a rate, through the engine or straight to a receiver, and "
-      "shows percentiles by phase. With a rate, latency is measured from the time at "
-      "which an event was due, so that a stall counts for all events that were due "
-      "meanwhile. Webhooks that the command makes are deleted at its end. Hosts "
-      "other than this machine need --allow-remote.",
+      "Sends events at a rate, through the engine or straight to a receiver, and shows "
+      "percentiles by phase. With a rate, latency is measured from the time at which an event "
+      "was due, so that a stall counts for all events that were due meanwhile. Webhooks that the "
+      "command makes are deleted at its end. Hosts other than this machine need --allow-remote.",
       "posthorn bench --rate 500 --duration 30 --html bench.html",
       { bench_options, at_engine } },
     { "token", command_token, "create|list|rotate|revoke [ID]", 1, 2,
@@ -470,17 +474,15 @@ static const struct command commands[] = {
       "list export retention erase",
       "list, export or erase organizations, set how long one is kept",
       "export writes lines of JSON: webhooks without their secrets, tokens without what they "
-      "are, stacks, environments, kinds, events, attempts. The last line has the type end and counts "
-      "the others; an export without it is not complete. "
-      "retention shows or sets how long an organization's history, dead letters and events "
-      "are kept: "
-      "at most as long as the settings retention_delivered and retention_dead say. "
-      "erase counts what there is, asks for the organization's name, and waits until all is "
-      "erased: webhooks, tokens, deliveries, history, events, names. The engine goes on "
-      "with it if the command is stopped, and through restarts. All but export "
-      "need the admin token; export needs one that may read. "
-      "After erase, `posthorn compact`, with the engine stopped, takes what was removed "
-      "out of the files.",
+      "are, stacks, environments, kinds, events, attempts. The last line has the type end and "
+      "counts the others; an export without it is not complete. retention shows or sets how long "
+      "an organization's history, dead letters and events are kept: at most as long as the "
+      "settings retention_delivered and retention_dead say. erase counts what there is, asks for "
+      "the organization's name, and waits until all is erased: webhooks, tokens, deliveries, "
+      "history, events, names. The engine goes on with it if the command is stopped, and through "
+      "restarts. All but export need the admin token; export needs one that may read. After "
+      "erase, `posthorn compact`, with the engine stopped, takes what was removed out of the "
+      "files.",
       "posthorn org erase acme --dry-run", { org_options, at_engine } },
     { "dashboard", command_dashboard, NULL, 0, 0, NULL,
       "print a link that logs a browser in to the dashboard",
@@ -497,26 +499,24 @@ static const struct command commands[] = {
       "posthorn verify /backup/posthorn", { verify_options } },
     { "backup", command_backup, "DIR", 1, 1, NULL,
       "copy a data directory, also while an engine runs on it",
-      "Copies what was committed at one moment. DIR must not exist; it appears "
-      "when the backup is complete, and is itself a data directory. Damaged records "
-      "go to DIR/damaged.jsonl.",
+      "Copies what was committed at one moment. DIR must not exist; it appears when the backup "
+      "is complete, and is itself a data directory. Damaged records go to DIR/damaged.jsonl.",
       "posthorn backup /backup/posthorn-2026-11-21",
       { backup_options, data_options } },
     { "restore", command_restore, "DIR", 1, 1, NULL,
       "make a data directory from a backup",
-      "Verifies the backup first. --data-dir must not exist or be empty; an empty "
-      "directory keeps its owner and mode, also if it is a mount point or named by a "
-      "symbolic link. A new directory belongs to the account in the setting user, "
-      "else to the owner of the directory above, else to the account posthorn.",
+      "Verifies the backup first. --data-dir must not exist or be empty; an empty directory "
+      "keeps its owner and mode, also if it is a mount point or named by a symbolic link. A new "
+      "directory belongs to the account in the setting user, else to the owner of the directory "
+      "above, else to the account posthorn.",
       "posthorn restore /backup/posthorn-2026-11-21 --data-dir "
       "/var/lib/posthorn", { data_options } },
     { "repair", command_repair, NULL, 0, 0, NULL,
       "make a new data directory from what can be read of a damaged one",
-      "The engine must not be running. Reads page by page, whatever is damaged, "
-      "exchanged, cut off or missing, even a directory combined from several; "
-      "changes nothing there. Reports what cannot be read: pages by a sentence, "
-      "tables by counts, records in damaged.jsonl of the new directory. Deliveries "
-      "of lost events count as cancelled.",
+      "The engine must not be running. Reads page by page, whatever is damaged, exchanged, cut "
+      "off or missing, even a directory combined from several; changes nothing there. Reports "
+      "what cannot be read: pages by a sentence, tables by counts, records in damaged.jsonl of "
+      "the new directory. Deliveries of lost events count as cancelled.",
       "posthorn repair --data-dir /var/lib/posthorn --to /var/lib/posthorn-new",
       { repair_options, data_options } },
     { "export", command_export, NULL, 0, 0, NULL,
@@ -550,6 +550,16 @@ static const struct command commands[] = {
       "If the command is interrupted, nothing is lost; run it again.",
       "posthorn compact --data-dir /var/lib/posthorn",
       { compact_options, data_options } },
+    { "cluster", command_cluster, "status|drain|join|leave|import|detach [NODE]", 1, 2,
+      "status drain join leave import detach",
+      "show the nodes of a cluster, and change which of them lead",
+      "Reads the settings of a node: which cluster, and its keys. status shows the nodes, and "
+      "how far the copies of each are; exit status 1 if a node is gone or does not answer, or "
+      "none leads. drain makes a node hand over the lead, and not take it again; join lets it "
+      "lead again. leave drains a node and removes it from the list; one that is gone is only "
+      "removed. import makes a cluster of the data directory, with which no engine may run; "
+      "detach makes a node's copy a data directory of its own, which starts without the cluster.",
+      "posthorn cluster drain n1", { cluster_options, data_options } },
     { "sink", command_sink, NULL, 0, 0, NULL,
       "run a receiver for trying things out",
       "Prints one JSON line per request: time, method, path, headers, body, and "
@@ -573,7 +583,7 @@ static const struct command commands[] = {
 };
 
 static const struct command_group groups[] = {
-    { "The engine", { "serve", "status", "dashboard", "config", "bench", NULL } },
+    { "The engine", { "serve", "status", "dashboard", "config", "cluster", "bench", NULL } },
     { "Events", { "send", "events", "explain", "sink", NULL } },
     { "Webhooks", { "hook", "export", "import", NULL } },
     { "Deliveries", { "deliveries", "tail", "stats", "redeliver", "replay", "dead",

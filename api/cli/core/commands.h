@@ -8,6 +8,7 @@
 
 int command_backup(const struct args *args);
 int command_bench(const struct args *args);
+int command_cluster(const struct args *args);
 int command_completion(const struct args *args);
 int command_config(const struct args *args);
 int command_dashboard(const struct args *args);

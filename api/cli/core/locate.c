@@ -37,12 +37,18 @@ static bool is_same_directory(const char *a, const char *b)
 
 // Loads a file of settings. Faults are printed if `is_said`: not for a file that the
 // caller did not name and that may belong to another engine.
-static bool load(const char *file, bool is_said, struct config *out)
+static bool load(const struct args *a, const char *file, bool is_said,
+                 struct config *out)
 {
-    const struct config_sources sources = { .file = file };
+    static char *sets[ARGS_MAX]; // static: used until the process ends
+    struct config_sources sources = { .file = file, .sets = sets };
+    const char *set;
+    size_t i = 0;
     struct buf faults;
     enum err err;
 
+    while ((set = args_next(a, "set", &i)) != NULL)
+        sets[sources.n_sets++] = xstrdup(set);
     buf_init(&faults, 0);
     err = config_load(&sources, out, &faults);
     if (err != OK && is_said)
@@ -71,8 +77,8 @@ static bool load_settings(const struct args *a, const char *data_dir,
 
     *used = file;
     if (file != NULL || !is_there(LOCATE_CONFIG, is_optional))
-        return load(file, true, out);
-    if (load(LOCATE_CONFIG, data_dir == NULL, out)) {
+        return load(a, file, true, out);
+    if (load(a, LOCATE_CONFIG, data_dir == NULL, out)) {
         if (data_dir == NULL || is_same_directory(data_dir, out->data_dir)) {
             *used = LOCATE_CONFIG;
             return true;
@@ -85,7 +91,7 @@ static bool load_settings(const struct args *a, const char *data_dir,
                        " cannot be read, or has faults, and is not used; "
                        "--config names another file");
     }
-    return load(NULL, true, out);
+    return load(a, NULL, true, out);
 }
 
 bool locate_settings(const struct args *a, const char *data_dir,

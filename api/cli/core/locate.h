@@ -46,8 +46,8 @@ void located_clear(struct located *l);
 
 // Loads the settings for a command that works on a data directory itself: from
 // --config, else from /etc/posthorn/posthorn.conf if it exists and `data_dir` is NULL
-// or the directory that it names, else from the environment alone. False: stderr has
-// the faults.
+// or the directory that it names, else from the environment alone. --set comes on top, if
+// the command has that option. False: stderr has the faults.
 MUST_CHECK bool locate_settings(const struct args *a, const char *data_dir,
                                 struct config *out);
 
