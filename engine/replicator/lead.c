@@ -6,7 +6,9 @@
 //
 // If it fails: a lease that could not be kept, or an append that had no answer, for
 // MARGIN_MS, is as good as lost: the roles end before the lease does, so that another node
-// begins when they have ended. A chain that another one took is lost at once.
+// begins when they have ended. A call of the journal may take longer than it was told, so
+// this is looked at by another thread (lead_check()). A chain that another one took is lost
+// at once.
 
 #include "engine/replicator/lead.h"
 
@@ -38,9 +40,10 @@ struct lead {
     bool is_drained;
     bool is_stopping;
     bool is_poked;
+    int64_t
+        kept_us; // monotonic: when the lease of the lead was last known to be kept
     // The thread's.
     uint64_t term;         // of the lease of the lead
-    int64_t kept_us;       // monotonic: when it was last known to be kept
     uint64_t node_term;    // of the lease of this node; 0: it has none
     int64_t node_at_us;    // when it was kept
     int64_t not_before_us; // no try to take the lead before
@@ -68,6 +71,20 @@ static bool is_same(const struct cluster_member *a,
 {
     return strcmp(a->holder, b->holder) == 0 && strcmp(a->api, b->api) == 0 &&
            strcmp(a->ingest, b->ingest) == 0;
+}
+
+// Unless it has become another one meanwhile.
+static void move_state(struct lead *l, enum lead_state from, enum lead_state to)
+{
+    bool is_new;
+
+    uv_mutex_lock(&l->mutex);
+    is_new = l->view.state == from;
+    if (is_new)
+        l->view.state = to;
+    uv_mutex_unlock(&l->mutex);
+    if (is_new)
+        l->config.on_change(l->config.data);
 }
 
 static void set_lead(struct lead *l, const struct cluster_member *m)
@@ -112,6 +129,57 @@ static bool flag(struct lead *l, const bool *which)
     is_set = *which;
     uv_mutex_unlock(&l->mutex);
     return is_set;
+}
+
+static void set_kept(struct lead *l, int64_t now_us)
+{
+    uv_mutex_lock(&l->mutex);
+    l->kept_us = now_us;
+    uv_mutex_unlock(&l->mutex);
+}
+
+static int64_t since_kept_us(struct lead *l)
+{
+    int64_t kept_us;
+
+    uv_mutex_lock(&l->mutex);
+    kept_us = l->kept_us;
+    uv_mutex_unlock(&l->mutex);
+    return clock_mono_us() - kept_us;
+}
+
+// What tells, without a call of the journal, that this node may not be the lead any more.
+static const char *why_overdue(struct lead *l)
+{
+    if (since_kept_us(l) > MARGIN_MS * INT64_C(1000))
+        return "its lease could not be kept for 15 s";
+    for (size_t i = 0; i < l->config.n_hosts; i++) {
+        struct chain_host_status s = chain_host_status(l->config.hosts[i]);
+
+        if (s.append_us > MARGIN_MS * INT64_C(1000))
+            return "the servers of the cluster took nothing for 15 s";
+    }
+    return NULL;
+}
+
+static void give_up(struct lead *l, const char *why, enum lead_state state)
+{
+    log_warn("this node is not the lead", "node=%s reason=%s",
+             l->config.me.node, log_quote(str_of(why)));
+    set_state(l, state);
+}
+
+void lead_check(struct lead *l)
+{
+    enum lead_state state = lead_view(l).state;
+    const char *why;
+
+    if ((state != LEAD_LEADS && state != LEAD_LEAVES) ||
+        flag(l, &l->are_roles_ended))
+        return;
+    why = why_overdue(l);
+    if (why != NULL)
+        give_up(l, why, LEAD_LOSES);
 }
 
 void lead_roles_ended(struct lead *l)
@@ -261,7 +329,7 @@ static void look(struct lead *l)
     }
     buf_clear(&holder);
     if (err == OK) {
-        l->kept_us = now_us;
+        set_kept(l, now_us);
         begin_to_take(l);
     } else {
         pause_ms(l, LOOK_MS);
@@ -269,13 +337,6 @@ static void look(struct lead *l)
 }
 
 // --- taking ---
-
-static void give_up(struct lead *l, const char *why, enum lead_state state)
-{
-    log_warn("this node is not the lead", "node=%s reason=%s",
-             l->config.me.node, log_quote(str_of(why)));
-    set_state(l, state);
-}
 
 static void follow_again(struct lead *l)
 {
@@ -311,20 +372,19 @@ static bool keep(struct lead *l)
     int64_t now_us = clock_mono_us();
     enum err err;
 
-    if (now_us - l->kept_us < KEEP_MS * INT64_C(1000))
+    if (since_kept_us(l) < KEEP_MS * INT64_C(1000))
         return true;
     err = journal_lease_keep(l->config.journal, STR(CLUSTER_LEAD), l->holder,
                              WAIT_MS, &l->term);
     if (err == OK)
-        l->kept_us = now_us; // before the call: it holds at least so long
+        set_kept(l, now_us); // before the call: it holds at least so long
     return err != ERR_CONFLICT;
 }
 
 static void take(struct lead *l)
 {
     size_t n_owned = 0;
-    bool is_lost =
-        !keep(l) || clock_mono_us() - l->kept_us > MARGIN_MS * INT64_C(1000);
+    bool is_lost = !keep(l) || since_kept_us(l) > MARGIN_MS * INT64_C(1000);
 
     for (size_t i = 0; i < l->config.n_hosts; i++) {
         struct chain_host_status s = chain_host_status(l->config.hosts[i]);
@@ -351,27 +411,31 @@ static const char *why_lost(struct lead *l)
 {
     if (!keep(l))
         return "its lease is another node's";
-    if (clock_mono_us() - l->kept_us > MARGIN_MS * INT64_C(1000))
-        return "its lease could not be kept for 15 s";
     for (size_t i = 0; i < l->config.n_hosts; i++) {
         struct chain_host_status s = chain_host_status(l->config.hosts[i]);
 
         if (s.state != CHAIN_HOST_OWNS)
             return "another node has taken a chain";
-        if (s.append_us > MARGIN_MS * INT64_C(1000))
-            return "the servers of the cluster took nothing for 15 s";
     }
-    return NULL;
+    return why_overdue(l);
+}
+
+// Whether it is this thread that finds out. The other one may have been first.
+static bool still(struct lead *l, enum lead_state state)
+{
+    return lead_view(l).state == state;
 }
 
 static void lead(struct lead *l)
 {
     const char *why = why_lost(l);
 
+    if (!still(l, LEAD_LEADS))
+        return;
     if (why != NULL) {
         give_up(l, why, LEAD_LOSES);
     } else if (flag(l, &l->is_drained) || flag(l, &l->is_stopping)) {
-        set_state(l, LEAD_LEAVES);
+        move_state(l, LEAD_LEADS, LEAD_LEAVES);
     } else {
         pause_ms(l, LOOK_MS);
     }
@@ -382,6 +446,8 @@ static void leave(struct lead *l)
 {
     const char *why = why_lost(l);
 
+    if (!still(l, LEAD_LEAVES))
+        return;
     if (flag(l, &l->are_roles_ended)) {
         give_back(l);
     } else if (why != NULL) {

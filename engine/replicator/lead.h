@@ -53,6 +53,10 @@ MUST_CHECK enum err lead_start(const struct lead_config *config,
 
 struct lead_view lead_view(struct lead *l);
 
+// Gives the lead up if it was not known to be this node's for 15 s. To be called twice a
+// second by a thread that never waits.
+void lead_check(struct lead *l);
+
 // No role that writes runs any more.
 void lead_roles_ended(struct lead *l);
 

@@ -33,6 +33,7 @@
 #define RELAYS     2
 #define RETRY_MS   1000
 #define TELL_EVERY 10 // tries, between two lines of the log
+#define CHECK_MS   500
 
 struct relay_link {
     struct replicator *replicator;
@@ -53,6 +54,7 @@ struct replicator {
     struct snapshots *snapshots;
     struct relay_link relays[RELAYS];
     uv_async_t changed;
+    uv_timer_t check;
     enum lead_state told; // what the supervisor was told last
     bool is_draining;
 };
@@ -280,7 +282,14 @@ static void on_changed(uv_async_t *changed)
         tell_relay(&r->relays[i]);
 }
 
-// On a thread of a host or of the lead.
+static void on_check(uv_timer_t *check)
+{
+    const struct replicator *r = check->data;
+
+    lead_check(r->lead);
+}
+
+// On a thread of a host or of the lead, or here.
 static void note_change(void *data)
 {
     struct replicator *r = data;
@@ -406,6 +415,9 @@ int replicator_role(unsigned index)
     r->changed.data = r;
     start_hosts(r);
     start_lead(r);
+    uv_timer_init(role_loop(r->role), &r->check);
+    r->check.data = r;
+    uv_timer_start(&r->check, on_check, CHECK_MS, CHECK_MS);
     r->snapshots = snapshots_start(r->hosts, r->n_hosts);
     role_ready(r->role, &handlers);
     return role_run(r->role);
