@@ -246,25 +246,19 @@ static enum err load_part(const struct cluster_job *job, unsigned i)
     return err;
 }
 
-// Checks a part that is there, and makes one that is not.
-static enum err join_part(const struct cluster_job *job, unsigned i,
-                          struct buf *why)
+// ERR_NOTFOUND: it is not there. ERR_CONFLICT: it is nobody's copy; `why` says so.
+static enum err check_part(const struct cluster_job *job,
+                           const struct part *part, struct buf *why)
 {
-    const struct part part = part_of(job->config, i);
-    char *path = xasprintf("%s/%s", job->config->data_dir, part.name);
+    char *path = xasprintf("%s/%s", job->config->data_dir, part->name);
     struct chain_point at;
     struct store *s;
-    enum err err = OK;
+    enum err err = file_is_there(path) ? OK : ERR_NOTFOUND;
 
-    if (!file_is_there(path)) {
-        do {
-            err = load_part(job, i);
-        } while (err == ERR_GONE && job->may_go_on(job->data));
-        err = explain(err, "a part cannot be made from its snapshot", why);
-    } else {
-        err = part_open(job->config, &part, false, &s);
+    if (err == OK) {
+        err = part_open(job->config, part, false, &s);
         if (err == OK)
-            err = get_mark(s, &part, &at);
+            err = get_mark(s, part, &at);
         if (err == ERR_NOTFOUND) {
             buf_printf(why,
                        "%s is not a copy of the cluster's; move it away, or "
@@ -272,10 +266,35 @@ static enum err join_part(const struct cluster_job *job, unsigned i,
                        path);
             err = ERR_CONFLICT;
         }
-        err = explain(err, path, why);
+        if (err != ERR_CORRUPT)
+            err = explain(err, path, why);
     }
     free(path);
     return err;
+}
+
+// Checks a part that is there, and makes one that is not, or that is damaged.
+static enum err join_part(const struct cluster_job *job, unsigned i,
+                          struct buf *why)
+{
+    const struct part part = part_of(job->config, i);
+    enum err err = check_part(job, &part, why);
+
+    if (err == ERR_CORRUPT) {
+        err = explain(cluster_drop_part(job->config, i),
+                      "a damaged part cannot be removed", why);
+        // LMDB has its files open, so another process makes it.
+        if (err == OK) {
+            log_fatal("a damaged part is made anew from the cluster", "part=%s",
+                      part.name);
+        }
+    }
+    if (err != ERR_NOTFOUND)
+        return err;
+    do {
+        err = load_part(job, i);
+    } while (err == ERR_GONE && job->may_go_on(job->data));
+    return explain(err, "a part cannot be made from its snapshot", why);
 }
 
 static enum err join_format(const struct cluster_job *job,
