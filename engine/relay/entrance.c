@@ -23,6 +23,9 @@
 #define ACCEPTS_A_TURN 64 // then other connections get their turn
 #define WARN_AGAIN_MS  10000
 #define RETRY_AFTER_S  1
+// In a drain, a connection on which nothing was said for so long after an answer ends.
+#define QUIET_MS      30
+#define QUIET_LOOK_MS 10
 
 // What waits for a client that is refused; all others are about the lead.
 #define WHY_TOO_MANY "has too many connections"
@@ -44,9 +47,11 @@ struct entrance {
     struct entrance_options options;
     uv_loop_t *loop;
     uv_poll_t listener;
+    uv_timer_t drain_timer;
     struct refusals *refusals;
     const struct config *config;
     struct hash_map sources;
+    struct pair_list pairs;
     uint64_t n_guests;
     struct sockaddr_storage lead;
     bool has_lead, wants_clients;
@@ -179,7 +184,7 @@ static void let_in(struct entrance *e, int fd,
     *g = (struct guest){ .entrance = e, .source = source };
     e->n_guests++;
     source->n_guests++;
-    err = pair_start(e->loop, fd, (const struct sockaddr *)&e->lead,
+    err = pair_start(e->loop, &e->pairs, fd, (const struct sockaddr *)&e->lead,
                      buf_str(&greeting), &events, g);
     buf_clear(&greeting);
     if (err == OK)
@@ -278,6 +283,8 @@ struct entrance *entrance_new(uv_loop_t *loop, const struct config *config,
         uv_poll_init(loop, &e->listener, options->listen_fd) != 0)
         log_fatal("the relay cannot listen", "errno=%d", errno);
     e->listener.data = e;
+    uv_timer_init(loop, &e->drain_timer);
+    e->drain_timer.data = e;
     uv_poll_start(&e->listener, UV_READABLE, on_connections);
     return e;
 }
@@ -297,9 +304,17 @@ void entrance_tick(struct entrance *e)
     resume(e);
 }
 
+static void on_drain_timer(uv_timer_t *timer)
+{
+    struct entrance *e = timer->data;
+
+    pair_list_end_quiet(&e->pairs, QUIET_MS);
+}
+
 void entrance_drain(struct entrance *e)
 {
     e->is_draining = true;
     uv_poll_stop(&e->listener);
+    uv_timer_start(&e->drain_timer, on_drain_timer, 0, QUIET_LOOK_MS);
     leave_if_empty(e);
 }

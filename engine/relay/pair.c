@@ -55,6 +55,10 @@ struct pair {
     unsigned n_open;     // handles that are open or closing
     struct side *broken; // NULL: none; else the other one is served to its end
     bool is_closing;
+    bool is_answered;   // the lead spoke last
+    uint64_t spoken_ms; // uv_now(): when somebody spoke last
+    struct pair_list *list;
+    struct pair *next, *before; // in it
 };
 
 // Bytes that wait for a side.
@@ -91,9 +95,21 @@ static void on_side_closed(uv_handle_t *handle)
     handle_closed(s->pair);
 }
 
+static void leave_list(struct pair *p)
+{
+    if (p->before != NULL) {
+        p->before->next = p->next;
+    } else {
+        p->list->first = p->next;
+    }
+    if (p->next != NULL)
+        p->next->before = p->before;
+}
+
 static void close_pair(struct pair *p)
 {
     p->is_closing = true;
+    leave_list(p);
     uv_close((uv_handle_t *)&p->timer, on_timer_closed);
     uv_close((uv_handle_t *)&p->lead.tcp, on_side_closed);
     uv_close((uv_handle_t *)&p->client.tcp, on_side_closed);
@@ -257,6 +273,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
     struct side *s = stream->data;
 
     if (n > 0) {
+        s->pair->is_answered = s == &s->pair->lead;
+        s->pair->spoken_ms = uv_now(s->tcp.loop);
         pass_on(s, bytes->base, (size_t)n);
     } else if (n == UV_EOF && !was_reset(s)) {
         uv_read_stop(stream);
@@ -357,9 +375,18 @@ static void init_side(struct side *s, struct pair *p, struct side *other)
     s->other = other;
 }
 
-enum err pair_start(uv_loop_t *loop, int client_fd, const struct sockaddr *lead,
-                    struct str greeting, const struct pair_events *events,
-                    void *data)
+static void enter_list(struct pair *p, struct pair_list *list)
+{
+    p->list = list;
+    p->next = list->first;
+    if (p->next != NULL)
+        p->next->before = p;
+    list->first = p;
+}
+
+enum err pair_start(uv_loop_t *loop, struct pair_list *list, int client_fd,
+                    const struct sockaddr *lead, struct str greeting,
+                    const struct pair_events *events, void *data)
 {
     struct pair *p = xcalloc(1, sizeof(*p));
     int rc = uv_tcp_init_ex(loop, &p->lead.tcp, lead->sa_family);
@@ -380,6 +407,7 @@ enum err pair_start(uv_loop_t *loop, int client_fd, const struct sockaddr *lead,
     buf_init(&p->greeting, 0);
     buf_put_str(&p->greeting, greeting);
     p->n_open = 3;
+    enter_list(p, list);
     set_options(&p->lead);
     uv_timer_start(&p->timer, on_timer, CONNECT_MS, 0);
     p->connect.data = p;
@@ -387,4 +415,23 @@ enum err pair_start(uv_loop_t *loop, int client_fd, const struct sockaddr *lead,
     if (rc != 0)
         give_up(p, "cannot be reached");
     return OK;
+}
+
+static bool is_quiet(const struct pair *p, uint64_t quiet_ms)
+{
+    return p->is_answered && p->broken == NULL && !p->lead.is_at_end &&
+           uv_stream_get_write_queue_size(
+               (const uv_stream_t *)&p->client.tcp) == 0 &&
+           uv_now(p->client.tcp.loop) - p->spoken_ms >= quiet_ms;
+}
+
+void pair_list_end_quiet(struct pair_list *list, uint64_t quiet_ms)
+{
+    struct pair *next;
+
+    for (struct pair *p = list->first; p != NULL; p = next) {
+        next = p->next;
+        if (is_quiet(p, quiet_ms))
+            close_pair(p);
+    }
 }

@@ -19,7 +19,13 @@
 #include "common/base/err.h"
 #include "common/base/str.h"
 
+struct pair;
 struct sockaddr;
+
+// Pairs that are not closed yet; zeroed at first.
+struct pair_list {
+    struct pair *first;
+};
 
 struct pair_events {
     // The lead was not reached. Takes the client's connection, `fd`, of which nothing was
@@ -30,11 +36,16 @@ struct pair_events {
 };
 
 // Starts a pair: takes `client_fd`, an accepted connection that does not block, and
-// connects to `lead`, which first gets `greeting`, at most a few hundred bytes. ERR_IO (errno): no socket can be made, and `client_fd` stays the
-// caller's. `events` must outlive the pair; on_unreached() may run before this returns,
-// on_ended() does not.
-MUST_CHECK enum err pair_start(uv_loop_t *loop, int client_fd,
-                               const struct sockaddr *lead, struct str greeting,
+// connects to `lead`, which first gets `greeting`, at most a few hundred bytes. ERR_IO (errno):
+// no socket can be made, and `client_fd` stays the caller's. `events` and `list` must outlive
+// the pair; on_unreached() may run before this returns, on_ended() does not.
+MUST_CHECK enum err pair_start(uv_loop_t *loop, struct pair_list *list,
+                               int client_fd, const struct sockaddr *lead,
+                               struct str greeting,
                                const struct pair_events *events, void *data);
+
+// Ends pairs in which nobody seems to wait for anything: the lead spoke last, all of it has
+// been passed on, and for `quiet_ms` nothing has come.
+void pair_list_end_quiet(struct pair_list *list, uint64_t quiet_ms);
 
 #endif

@@ -4,8 +4,9 @@
 // Happy path: the replicator says which node leads; each connection that comes to the
 // listening socket is joined with one to the same listener of that node.
 //
-// If it fails: without the replicator, the lead that was known last stays. A drain waits
-// for the connections that are open, up to `drain_timeout`.
+// If it fails: without the replicator, the lead that was known last stays. A drain ends
+// the connections that are quiet after an answer, and waits for the others up to
+// `drain_timeout`.
 
 #include <stdbool.h>
 #include <stdio.h>

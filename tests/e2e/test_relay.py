@@ -228,7 +228,16 @@ def test_tls_passes_through_and_is_refused_with_an_alert(relays, leads):
 
 def test_caps_and_drain(relays, leads):
     relay = relays(max_connections=3, max_connections_per_address=2)
-    relay.set_lead(leads().address, "127.0.0.1:1")
+    released = threading.Event()
+
+    def serve(connection):
+        """An echo that takes its time for b"w"."""
+        while said := connection.recv(1):
+            if said == b"w":
+                released.wait(60)
+            connection.sendall(said)
+
+    relay.set_lead(leads(serve).address, "127.0.0.1:1")
     clients = [relay.dial("127.0.0.2") for _ in range(2)]
     for client in clients:
         echo_once(client, b"x")
@@ -239,29 +248,34 @@ def test_caps_and_drain(relays, leads):
     assert refusal(relay, "127.0.0.3")[1]["reasons"] == too_many
     clients.pop(0).close()
 
-    def is_let_in():
-        with relay.dial("127.0.0.3") as client:
-            client.sendall(b"y")
-            return client.recv(1) == b"y"
+    def let_in():
+        client = relay.dial("127.0.0.3")
+        if echo_once(client, b"y") == b"y":
+            return client
+        client.close()
+        return None
 
-    wait_for(is_let_in, "there is room again")
-
+    quiet = wait_for(let_in, "there is room again")
+    for client in clients:
+        client.sendall(b"w")
     relay.tell("CONTROL_DRAIN")
     wait_for(lambda: "draining" in relay.log.read_text(), "the relay drains")
     late = relay.dial()  # waits for whoever accepts next
-    assert [echo_once(client, b"z") for client in clients] == [b"z", b"z"]
+    assert quiet.recv(1) == b""
     assert relay.process.poll() is None
-    for client in clients:
-        client.close()
+    released.set()
+    assert [read_all(client) for client in clients] == [b"w", b"w"]
     assert relay.process.wait(60) == 0
+    for client in [quiet, *clients]:
+        client.close()
     relay.listener.settimeout(60)
     relay.listener.accept()[0].close()
     late.close()
 
     hasty = relays(drain_timeout="100ms")
-    hasty.set_lead(leads().address, "127.0.0.1:1")
+    hasty.set_lead(leads(read_all).address, "127.0.0.1:1")
     with hasty.dial() as client:
-        echo_once(client, b"x")
+        client.sendall(b"x")
         hasty.tell("CONTROL_DRAIN")
         assert hasty.process.wait(60) == 0
     assert "still open at the end of drain_timeout" in hasty.log.read_text()
