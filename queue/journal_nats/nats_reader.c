@@ -156,14 +156,27 @@ static bool read_numbers(const natsMsg *msg, uint64_t *seq, uint64_t *n)
     return *seq > 0;
 }
 
+// A sign of life tells how much has been delivered: what went to a connection that broke is
+// not delivered again, and nothing may follow by which that would be noticed.
+static bool has_lost(const struct nats_reader *r, natsMsg *msg)
+{
+    const char *n = NULL;
+
+    return natsMsgHeader_Get(msg, "Nats-Last-Consumer", &n) == NATS_OK &&
+           strtoull(n, NULL, 10) > r->n_delivered;
+}
+
 // 100: a sign of life. 404, 408 and some of 409: what was asked for is over. Others: the
 // consumer is lost.
 static void heed_status(struct nats_reader *r, const char *status, natsMsg *msg)
 {
     const char *text = NULL;
 
-    if (strcmp(status, "100") == 0)
+    if (strcmp(status, "100") == 0) {
+        if (has_lost(r, msg))
+            drop_consumer(r);
         return;
+    }
     r->n_asked = 0;
     if (natsMsgHeader_Get(msg, "Description", &text) != NATS_OK)
         text = "";
