@@ -264,6 +264,7 @@ static void check_hosts(struct replicator *r)
         if (cluster_drop_part(&r->queue, (unsigned)i) != OK) {
             log_warn("a part cannot be removed from data_dir", "part=%zu", i);
         }
+        log_set_fatal_status(EXIT_FAILURE); // damage would end the engine
         log_fatal("a part is made anew from the cluster", "part=%zu reason=%s",
                   i, log_quote(str_of(err_str(s.err))));
     }

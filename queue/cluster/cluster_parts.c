@@ -283,8 +283,10 @@ static enum err join_part(const struct cluster_job *job, unsigned i,
     if (err == ERR_CORRUPT) {
         err = explain(cluster_drop_part(job->config, i),
                       "a damaged part cannot be removed", why);
-        // LMDB has its files open, so another process makes it.
+        // LMDB has its files open, so another process makes it; this one does not end as
+        // one whose data is damaged, since that would end the engine.
         if (err == OK) {
+            log_set_fatal_status(EXIT_FAILURE);
             log_fatal("a damaged part is made anew from the cluster", "part=%s",
                       part.name);
         }
