@@ -127,24 +127,25 @@ class Producer:
 
 
 class Cluster:
-    """Three nodes with the same key; what is between them comes from `url`."""
+    """Three nodes with the same key, each with the URL of its way to the journal."""
 
-    def __init__(self, directory, url, names=("n1", "n2", "n3"), **settings):
+    def __init__(self, directory, urls, **settings):
         self.directory = directory
         self.nodes = []
         self.receiver = Receiver()
-        for name in names:
-            (directory / name).mkdir()
-            self.nodes.append(Node(directory / name, cluster=url, node=name, senders="1",
-                                   **settings))
+        for number, url in enumerate(urls, 1):
+            (directory / f"n{number}").mkdir(exist_ok=True)
+            self.nodes.append(Node(directory / f"n{number}", cluster=url, senders="1",
+                                   node=f"n{number}", **settings))
         self.producers = []
+        self.n_repeats = 0  # that were judged
 
     # --- life ---
 
     def start(self):
         first = self.nodes[0].start()
         for node in self.nodes[1:]:
-            node.data_dir.mkdir()
+            node.data_dir.mkdir(exist_ok=True)
             shutil.copy2(first.data_dir / "secret.key", node.data_dir)
             node.spawn()
         for node in self.nodes:
@@ -202,7 +203,7 @@ class Cluster:
                  if first.get(t) != other.get(t)} for other in rest if other != first] or None
 
     def judge(self, repeats=0):
-        """All of it; returns how many deliveries were repeated."""
+        """All of it; returns how many deliveries were repeated since the last time."""
         for producer in self.producers:
             producer.stop()
         keys = {key for p in self.producers for key in p.accepted}
@@ -218,8 +219,9 @@ class Cluster:
             node.check_log()
         total, unique = self.numbers()
         assert unique == len(keys)
-        assert total - unique <= repeats, f"{total - unique} repeats"
-        return total - unique
+        found, self.n_repeats = total - unique - self.n_repeats, total - unique
+        assert found <= repeats, f"{found} repeats"
+        return found
 
     def wait_equal(self, seconds=60):
         until = time.monotonic() + seconds

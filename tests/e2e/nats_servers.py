@@ -58,7 +58,7 @@ class NatsServers:
     def configure(self, i, sync, max_payload, store, more):
         routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self.peers)
         cluster = f"""cluster {{ name: posthorn, listen: "127.0.0.1:{self.peers[i]}",
-            routes: [{routes}] }}""" if len(self.numbers) > 1 else ""
+            no_advertise: true, routes: [{routes}] }}""" if len(self.numbers) > 1 else ""
         (self.directory / f"n{i}.conf").write_text(f"""
             server_name: n{i}
             listen: "127.0.0.1:{self.ports[i]}"
