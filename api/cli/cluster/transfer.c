@@ -9,7 +9,7 @@
 
 #include "api/cli/cluster/transfer.h"
 
-#include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -20,6 +20,7 @@
 struct transfer {
     struct cluster_call *call;
     struct queue_config queue;
+    bool is_copy; // whether the directory has to be one
 };
 
 // --- what both need ---
@@ -82,12 +83,38 @@ static int run_apart(struct transfer *t, queue_step step)
     return status;
 }
 
+// Whether the directory is a copy of a cluster's. Runs in a child process of its own, since
+// it opens the parts to read them only.
+static enum err copy_step(void *data, struct buf *why)
+{
+    struct transfer *t = data;
+    const char *dir = t->call->data_dir;
+    bool is_copy = false;
+    enum err err;
+
+    if (!owner_become(&t->call->dir, why))
+        return ERR_DENIED;
+    err = cluster_is_copy(&t->queue, &is_copy);
+    if (err != OK || is_copy == t->is_copy)
+        return err;
+    if (is_copy) {
+        buf_printf(why,
+                   "%s is a copy of a cluster's; start its node with it, or "
+                   "make it a directory of its own first with `posthorn "
+                   "cluster detach`",
+                   dir);
+    } else {
+        buf_printf(why, "%s is no copy of a cluster's", dir);
+    }
+    return ERR_CONFLICT;
+}
+
 // --- import ---
 
 static bool may_go_on(void *data)
 {
     (void)data;
-    return !terminal_is_interrupted();
+    return true;
 }
 
 static void on_progress(void *data, const char *part, uint64_t n_bytes,
@@ -124,7 +151,8 @@ static bool reach(struct cluster_call *c, struct buf *why)
     return err == OK;
 }
 
-// Runs in a child process.
+// Runs in a child process, which an interruption ends at once: until the identity is stored,
+// there is no cluster.
 static enum err import_step(void *data, struct buf *why)
 {
     struct transfer *t = data;
@@ -133,7 +161,7 @@ static enum err import_step(void *data, struct buf *why)
                                .on_progress = on_progress };
     enum err err;
 
-    if (!reach(t->call, why))
+    if (signal(SIGINT, SIG_DFL) == SIG_ERR || !reach(t->call, why))
         return ERR_AGAIN;
     err = queue_prepare(&t->queue, why);
     if (err == OK && auth_prepare(t->queue.data_dir) != OK) {
@@ -162,35 +190,28 @@ int cluster_take_in(struct cluster_call *c)
                               c->data_dir);
     }
     t.queue = queue_of(c);
-    status = run_apart(&t, import_step);
+    t.queue.n_shards = n_shards;
+    status = run_apart(&t, copy_step);
+    t.queue.n_shards = (unsigned)c->config.dispatchers;
+    if (status == 0)
+        status = run_apart(&t, import_step);
     if (status == 0) {
         printf("%s is the cluster's now. Start node %s with it; each other "
                "node starts with an empty data_dir, the same file of keys, and "
                "dispatchers = %u.\n",
                c->data_dir, c->config.node, t.queue.n_shards);
+        if (c->config.payload_keys_dir[0] != '\0') {
+            printf("Payloads that were encrypted need the keys in %s on each "
+                   "node, too.\n",
+                   c->config.payload_keys_dir);
+        }
     }
     return status;
 }
 
 // --- detach ---
 
-// Both run in a child process each: the first one opens the parts to read them only.
-static enum err check_step(void *data, struct buf *why)
-{
-    struct transfer *t = data;
-    bool is_copy = false;
-    enum err err;
-
-    if (!owner_become(&t->call->dir, why))
-        return ERR_DENIED;
-    err = cluster_is_copy(&t->queue, &is_copy);
-    if (err == OK && !is_copy) {
-        buf_printf(why, "%s is no copy of a cluster's", t->call->data_dir);
-        return ERR_CONFLICT;
-    }
-    return err;
-}
-
+// Runs in a child process.
 static enum err detach_step(void *data, struct buf *why)
 {
     struct transfer *t = data;
@@ -201,7 +222,7 @@ static enum err detach_step(void *data, struct buf *why)
 
 int cluster_let_go(struct cluster_call *c)
 {
-    struct transfer t = { .call = c };
+    struct transfer t = { .call = c, .is_copy = true };
     unsigned n_shards;
     int status;
 
@@ -209,7 +230,7 @@ int cluster_let_go(struct cluster_call *c)
         return EXIT_FAILED;
     t.queue = queue_of(c);
     t.queue.n_shards = n_shards;
-    status = run_apart(&t, check_step);
+    status = run_apart(&t, copy_step);
     if (status == 0)
         status = run_apart(&t, detach_step);
     if (status == 0) {
