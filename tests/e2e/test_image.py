@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from engine import BINARY
+from nats_servers import find_server
 from support import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -165,3 +166,61 @@ def test_the_network_policy_names_each_way(objects):
     assert allowed == ",".join(
         str(port["port"]) + (f"-{port['endPort']}" if "endPort" in port else "")
         for port in outside["ports"])
+
+
+# --- a cluster in Kubernetes ---
+
+def test_the_nodes_of_a_cluster_have_settings_that_are_settings(objects):
+    """What nodes.yaml adds to the pod: settings of the program, and the names that it is given."""
+    folder = DEPLOY / "kubernetes-cluster"
+    nodes = yaml.safe_load((folder / "nodes.yaml").read_text())
+    base = objects["StatefulSet"]
+    assert nodes["metadata"]["name"] == base["metadata"]["name"]
+    assert nodes["spec"]["replicas"] == 3
+    (container,) = nodes["spec"]["template"]["spec"]["containers"]
+    variables = {entry["name"]: entry.get("value", "posthorn-0") for entry in container["env"]}
+    servers = [thing for thing in yaml.safe_load_all((folder / "nats.yaml").read_text())]
+    nats = next(thing for thing in servers if thing["kind"] == "StatefulSet")
+    named = re.findall(r"(nats-\d)\.(\w+)", variables["POSTHORN_CLUSTER"])
+    assert named == [(f"nats-{n}", nats["spec"]["serviceName"])
+                     for n in range(nats["spec"]["replicas"])]
+    result = subprocess.run([BINARY, "config"], capture_output=True, text=True, env=variables)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert re.search(r"(?m)^node = posthorn-0 ", result.stdout)
+    # The pod that makes the cluster is ready before the next one starts.
+    assert "podManagementPolicy" not in nodes["spec"] and "podManagementPolicy" not in base["spec"]
+
+
+def test_servers_and_nodes_of_a_cluster_reach_each_other():
+    folder = DEPLOY / "kubernetes-cluster"
+    files = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    used = {*files["resources"][1:], *(patch["path"] for patch in files["patches"]),
+            *files["configMapGenerator"][0]["files"], "kustomization.yaml"}
+    assert used == {path.name for path in folder.iterdir() if path.suffix in (".yaml", ".conf")}
+    assert (folder / files["resources"][0]).samefile(DEPLOY / "kubernetes")
+    ignored = (folder / ".gitignore").read_text().split()
+    assert ignored == ["/" + name.split("=")[1] for name in files["secretGenerator"][0]["files"]]
+    things = {thing["kind"]: thing
+              for thing in yaml.safe_load_all((folder / "nats.yaml").read_text())}
+    (container,) = things["StatefulSet"]["spec"]["template"]["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {port["name"]: port["port"] for port in things["Service"]["spec"]["ports"]}
+    let_in, let_out = (
+        {port["port"] for patch in yaml.safe_load((folder / "reach.yaml").read_text())
+         if way in patch["path"] for port in patch["value"]["ports"]}
+        for way in ("ingress", "egress"))
+    assert let_in == {"api", "ingest"}
+    assert let_out == {8080, 8081, ports["client"], ports["monitor"]}
+
+
+def test_the_servers_take_what_is_theirs_in_kubernetes(tmp_path):
+    text = (DEPLOY / "kubernetes-cluster/nats.conf").read_text()
+    sample = (DEPLOY / "nats-server.conf").read_text()
+    for setting in ("sync_interval: always", "max_payload: 1MB", 'ping_interval: "5s"'):
+        assert setting in text and setting in sample
+    path = tmp_path / "nats.conf"
+    path.write_text(text)
+    judged = subprocess.run(
+        [find_server(), "-t", "-c", path], capture_output=True, text=True, timeout=20,
+        env={**os.environ, "SERVER_NAME": "nats-0", "NATS_PASSWORD": "p0123456789"})
+    assert judged.returncode == 0, judged.stderr

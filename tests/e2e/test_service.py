@@ -15,6 +15,7 @@ import time
 import pytest
 
 from engine import BINARY, Engine, read_proc
+from nats_servers import NatsServers
 from support import ROOT, wait_for
 
 TESTS = ROOT / "tests/e2e"
@@ -227,16 +228,18 @@ def behind_the_filter():
     it."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="posthorn-unit-"))
     directory.chmod(0o755)
-    shutil.copy(ROOT / "build/posthorn", directory)
+    for path in (ROOT / "build").glob("posthorn*"):
+        if path.name in ("posthorn", "posthorn-nats.so"):
+            shutil.copy(path, directory)
     engine = Engine(directory)
-    options = engine.command()[1:]
+    command = engine.command
     away = []
     if os.getuid() == 0:
         os.chown(directory, 65534, 65534)
         away = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                 "--inh-caps=-all", "--bounding-set=-all"]
     engine.command = lambda: [*away, sys.executable, str(TESTS / "unit_filter.py"),
-                              str(directory / "posthorn"), *options]
+                              str(directory / "posthorn"), *command()[1:]]
     yield engine
     if engine.is_running():
         engine.kill9()
@@ -256,3 +259,24 @@ def test_the_engine_delivers_behind_the_units_filter(receiver, behind_the_filter
     engine.check_log()
     assert "seccomp=yes" in engine.log()
     assert "level=warn" not in engine.log() and "level=fatal" not in engine.log()
+
+
+@needs_systemd
+@pytest.mark.long
+def test_a_node_of_a_cluster_works_behind_the_units_filter(receiver, behind_the_filter, tmp_path):
+    """With the module and its threads."""
+    servers = NatsServers(tmp_path, 1).wait()
+    try:
+        engine = behind_the_filter
+        engine.settings |= {"cluster": servers.url, "cluster_monitors": servers.monitors,
+                            "cluster_replicas": "1", "node": "a"}
+        engine.start()
+        engine.create_hook(receiver.url("/it"))
+        engine.post_event()
+        receiver.wait(1, path="/it")
+        assert engine.stop() == 0
+        engine.check_log()
+        assert "this node is the lead of the cluster" in engine.log()
+        assert "level=fatal" not in engine.log()
+    finally:
+        servers.end()
