@@ -40,11 +40,12 @@ class Cluster:
         node.check_books = False  # of what other nodes did, too
         return node
 
-    def run(self, *words, status=0, **settings):
+    def run(self, *words, status=0, program=BINARY, **settings):
         """`posthorn cluster WORDS` on a machine with the settings of a node."""
         sets = {**self.settings("n1"), "data_dir": str(self.directory / "none"), **settings}
         return posthorn("cluster", *words, *(f"--set={k}={v}" for k, v in sets.items()
-                                             if v is not None), status=status)
+                                             if v is not None),
+                        status=status, program=program)
 
     def status(self, status=0, **settings):
         return json.loads(self.run("status", "--json", status=status, **settings).stdout)
@@ -52,14 +53,14 @@ class Cluster:
     def wait_status(self, *roles):
         """Until the nodes do this, by name, and nothing is wrong."""
         def is_so():
-            shown = self.status(status=...)
+            shown = self.status(status=..., program=NODE)  # often: the quick one
             return not shown["faults"] and roles == tuple(
                 node["role"] for node in shown["nodes"])
         wait_for(is_so, f"the nodes are {roles}")
 
 
-def posthorn(*words, status=0):
-    done = subprocess.run([BINARY, *map(str, words)], capture_output=True, text=True,
+def posthorn(*words, status=0, program=BINARY):
+    done = subprocess.run([program, *map(str, words)], capture_output=True, text=True,
                           timeout=PATIENCE_S)
     assert status in (..., done.returncode), (words, done.stdout, done.stderr)
     return done
@@ -128,13 +129,21 @@ def test_nodes_are_shown_and_the_lead_moves(cluster, tmp_path):
         "leave", "n2").stdout
     assert two.stop() == 0
     assert [n["node"] for n in cluster.status()["nodes"]] == ["n1"]
-    # A node that is gone.
+    # A node that is gone keeps what it is told until it starts again.
     assert one.stop() == 0
     shown = cluster.status(status=1)
     assert shown["faults"] == ["n1 is gone", "no node leads: nothing is taken in or delivered"]
-    assert "n1 is drained" in cluster.run("drain", "n1").stdout
-    assert cluster.status(status=1)["nodes"][0]["drained"] is True
-    assert "not of the cluster any more\n" in cluster.run("leave", "n1").stdout
+    for verb, told, is_drained in (("drain", "n1 is drained\n", True),
+                                   ("join", "n1 may lead\n", False)):
+        assert cluster.run(verb, "n1").stdout == told
+        assert cluster.status(status=1)["nodes"][0]["drained"] is is_drained
+    one.start()
+    cluster.wait_status("leads")
+    # One that died a moment ago still has its lease.
+    one.kill9()
+    assert "n1 does not answer; its lease has not ended" in cluster.run("status", status=1).stderr
+    assert "--force removes it now" in cluster.run("leave", "n1", status=1).stderr
+    assert "not of the cluster any more" in cluster.run("leave", "n1", "--force").stdout
     assert cluster.status(status=1)["nodes"] == []
 
 
