@@ -5,7 +5,6 @@
 
 #include <mbedtls/base64.h>
 #include <mbedtls/constant_time.h>
-#include <mbedtls/gcm.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/platform_util.h>
 #include <mbedtls/x509_crt.h>
@@ -32,70 +31,6 @@ void crypto_wipe_buf(struct buf *b)
     if (b->at != NULL)
         crypto_wipe(b->at, b->room_bytes);
     buf_clear(b);
-}
-
-// --- sealing ---
-
-struct aead {
-    mbedtls_gcm_context gcm;
-};
-
-struct aead *aead_new(const uint8_t key[AEAD_KEY_BYTES])
-{
-    struct aead *a = xcalloc(1, sizeof(*a));
-
-    mbedtls_gcm_init(&a->gcm);
-    if (mbedtls_gcm_setkey(&a->gcm, MBEDTLS_CIPHER_ID_AES, key,
-                           AEAD_KEY_BYTES * 8) != 0)
-        log_panic("the AES key was refused", "");
-    return a;
-}
-
-void aead_free(struct aead *a)
-{
-    if (a == NULL)
-        return;
-    mbedtls_gcm_free(&a->gcm); // wipes
-    free(a);
-}
-
-void aead_seal(struct aead *a, const uint8_t nonce[AEAD_NONCE_BYTES],
-               struct str context, struct str plain, struct buf *out)
-{
-    char *to = buf_reserve(out, plain.n_bytes + AEAD_TAG_BYTES);
-
-    if (to == NULL)
-        return;
-    if (mbedtls_gcm_crypt_and_tag(
-            &a->gcm, MBEDTLS_GCM_ENCRYPT, plain.n_bytes, nonce,
-            AEAD_NONCE_BYTES, (const unsigned char *)context.at,
-            context.n_bytes, (const unsigned char *)plain.at,
-            (unsigned char *)to, AEAD_TAG_BYTES,
-            (unsigned char *)to + plain.n_bytes) != 0)
-        log_panic("AES-GCM encryption failed", "bytes=%zu", plain.n_bytes);
-    buf_added(out, plain.n_bytes + AEAD_TAG_BYTES);
-}
-
-enum err aead_open(struct aead *a, const uint8_t nonce[AEAD_NONCE_BYTES],
-                   struct str context, struct str sealed, struct buf *out)
-{
-    size_t n_bytes;
-    char *to;
-
-    if (sealed.n_bytes < AEAD_TAG_BYTES)
-        return ERR_CORRUPT;
-    n_bytes = sealed.n_bytes - AEAD_TAG_BYTES;
-    to = buf_reserve(out, n_bytes + 1);
-    if (to == NULL)
-        return ERR_TOOBIG;
-    if (mbedtls_gcm_auth_decrypt(
-            &a->gcm, n_bytes, nonce, AEAD_NONCE_BYTES,
-            (const unsigned char *)context.at, context.n_bytes,
-            (const unsigned char *)sealed.at + n_bytes, AEAD_TAG_BYTES,
-            (const unsigned char *)sealed.at, (unsigned char *)to) != 0)
-        return ERR_CORRUPT;
-    buf_added(out, n_bytes);
-    return OK;
 }
 
 // --- certificates ---
