@@ -32,6 +32,8 @@
 
 #define RELAYS     2
 #define RETRY_MS   1000
+#define MAKER      "maker" // the lease of the node that makes the cluster
+#define LEASE_MS   5000
 #define TELL_EVERY 10 // tries, between two lines of the log
 #define CHECK_MS   500
 
@@ -148,6 +150,33 @@ static enum err make_cluster(struct replicator *r,
     return err == OK ? cluster_import(job, why) : err;
 }
 
+// Of nodes that start at the same time one makes the cluster; the others leave their
+// directories empty, and join it.
+static enum err make_alone(struct replicator *r, const struct cluster_job *job,
+                           struct buf *why)
+{
+    struct cluster_identity identity;
+    uint64_t term;
+    enum err err = journal_lease_take(r->journal, STR(MAKER),
+                                      str_of(r->config->node), LEASE_MS, &term);
+
+    if (err != OK) {
+        buf_puts(why, err == ERR_EXISTS ? "another node makes the cluster"
+                                        : err_str(err));
+        return ERR_AGAIN;
+    }
+    err = cluster_identity_get(r->journal, r->queue.keys, &identity);
+    if (err == ERR_NOTFOUND) {
+        err = make_cluster(r, job, why);
+    } else {
+        buf_puts(why, "another node has made the cluster");
+        err = ERR_AGAIN;
+    }
+    if (journal_lease_give(r->journal, STR(MAKER), term, LEASE_MS) != OK)
+        log_info("the lease of the maker ends by itself", "");
+    return err;
+}
+
 static enum err try_join(struct replicator *r, const struct cluster_job *job,
                          struct buf *why)
 {
@@ -155,7 +184,7 @@ static enum err try_join(struct replicator *r, const struct cluster_job *job,
     enum err err = cluster_identity_get(r->journal, r->queue.keys, &identity);
 
     if (err == ERR_NOTFOUND)
-        return make_cluster(r, job, why);
+        return make_alone(r, job, why);
     if (err == ERR_DENIED) {
         buf_puts(why, "secret_key_file has other keys than the cluster; copy "
                       "the file from another node");

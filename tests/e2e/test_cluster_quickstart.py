@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""deploy/cluster-quickstart: three servers and three nodes, of which the leading one is killed."""
+"""deploy/cluster-quickstart: three servers and three nodes, of which the leading one is killed;
+and nodes that are started all at once."""
 
 import os
 import pathlib
@@ -11,8 +12,8 @@ import tempfile
 
 import pytest
 
-from engine import group_members
-from nats_servers import find_server
+from engine import Engine, group_members
+from nats_servers import NatsServers, find_server
 from support import ROOT, wait_for
 from test_deploy import heed_ctrl_c
 
@@ -106,3 +107,28 @@ def test_what_is_lacking_is_named(start):
         assert process.wait(20) == 1
         assert f"{process.directory} may be entered by root alone" in process.output()
     assert_nothing_is_left(process, set())
+
+
+def test_nodes_that_start_at_once_make_one_cluster(tmp_path_factory):
+    """Each has an empty data directory; one makes the cluster, and the others join it."""
+    for _ in range(3):
+        servers = NatsServers(tmp_path_factory.mktemp("nats"), 3).wait()
+        nodes = [Engine(tmp_path_factory.mktemp(f"n{n}"), cluster=servers.url,
+                        cluster_monitors=servers.monitors,
+                        node=f"n{n}") for n in range(3)]
+        for node in nodes:
+            node.data_dir.mkdir(mode=0o700)
+            (node.data_dir / "secret.key").write_text("ab" * 32)
+            (node.data_dir / "secret.key").chmod(0o600)
+        try:
+            for node in nodes:
+                node.spawn()
+            for node in nodes:
+                node.wait_ready()
+            assert len({node.token for node in nodes}) == 1
+            assert nodes[0].api("GET", "/api/orgs").status == 200
+        finally:
+            for node in nodes:
+                if node.is_running():
+                    node.kill9()
+            servers.end()
