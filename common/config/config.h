@@ -66,7 +66,8 @@ struct config {
     uint64_t cluster_replicas;
     char *cluster_credentials; // paths; so are the three below
     char *cluster_ca, *cluster_cert, *cluster_key;
-    char *cluster_monitors; // URLs
+    char *cluster_monitors;     // URLs
+    struct cidrs cluster_nodes; // each for any port
     uint64_t dispatchers;
     uint64_t senders;
     struct cidrs endpoint_allow;

@@ -130,7 +130,8 @@ static void check_tls(const char *prefix, const struct tls_files *files,
 }
 
 // Whoever is among the proxies chooses the address that others are told of it.
-static void check_proxies(const struct cidrs *proxies, struct buf *faults)
+static void check_proxies(const char *setting, const struct cidrs *proxies,
+                          struct buf *faults)
 {
     static const uint8_t v4[12] = { [10] = 0xff, [11] = 0xff };
 
@@ -138,13 +139,16 @@ static void check_proxies(const struct cidrs *proxies, struct buf *faults)
         const struct cidr *c = &proxies->at[i];
 
         if (c->port != 0) {
-            buf_puts(faults, "trusted_proxies: an entry has no port; allowed "
-                             "are CIDRs, like 10.0.0.0/8\n");
+            buf_printf(faults,
+                       "%s: an entry has no port; allowed are CIDRs, like "
+                       "10.0.0.0/8\n",
+                       setting);
         } else if (c->n_bits == 0 ||
                    (c->n_bits == 96 && memcmp(c->address, v4, 12) == 0)) {
-            buf_puts(faults, "trusted_proxies: /0 would believe every client; "
-                             "allowed are the networks of proxies, like "
-                             "10.0.0.0/8\n");
+            buf_printf(faults,
+                       "%s: /0 would believe every client; allowed are the "
+                       "networks of proxies, like 10.0.0.0/8\n",
+                       setting);
         }
     }
 }
@@ -247,7 +251,8 @@ void config_check(const struct config *c, struct buf *faults)
     check_prefixes(c->slack_url_prefixes, faults);
     check_hosts(c, faults);
     check_origin(c->webhook_origin, faults);
-    check_proxies(&c->trusted_proxies, faults);
+    check_proxies("trusted_proxies", &c->trusted_proxies, faults);
+    check_proxies("cluster_nodes", &c->cluster_nodes, faults);
     if (strcmp(c->user, "root") == 0 || strcmp(c->user, "0") == 0)
         buf_puts(faults, "user: must be a user other than root\n");
     if (strcmp(c->api_listen, c->ingest_listen) == 0)

@@ -103,6 +103,10 @@ static const struct setting rows[] = {
     { "cluster_monitors", TYPE_TEXT, AT(cluster_monitors), "", 0, 0, false,
       "URLs of the monitoring ports of the servers of the cluster, such as "
       "http://n1:8222,http://n2:8222; empty: port 8222 of each server." },
+    { "cluster_nodes", TYPE_CIDRS, AT(cluster_nodes), "", 0, 0, true,
+      "Addresses of the nodes of the cluster, CIDRs, the same on all of them: "
+      "what they relay is counted and logged by the address of its client. "
+      "Empty: by that of the node." },
     { "dispatchers", TYPE_COUNT, AT(dispatchers), "1", 1, 16, false,
       "Number of dispatcher processes; each owns a share of the hooks." },
     { "senders", TYPE_COUNT, AT(senders), "2", 1, 16, false,

@@ -21,7 +21,7 @@ struct setting {
     const char *help;     // a sentence that makes sense without any other
 };
 
-#define N_SETTINGS 95
+#define N_SETTINGS 96
 extern const struct setting *const settings; // N_SETTINGS of them
 
 #endif

@@ -316,6 +316,7 @@ struct http_limits http_limits_of(const struct config *config,
     limits.max_per_address = (unsigned)config->max_connections_per_address;
     limits.max_handshakes_per_s = (unsigned)config->max_handshakes_per_address;
     limits.proxies = &config->trusted_proxies;
+    limits.proxy_peers = &config->cluster_nodes;
     return limits;
 }
 

@@ -248,7 +248,8 @@ static void know_self(struct replicator *r)
 
 static void tell_relay(struct relay_link *link)
 {
-    struct lead_address to = { .api = STR_EMPTY };
+    const struct config *config = link->replicator->config;
+    struct lead_address to = { .wants_clients = config->cluster_nodes.n > 0 };
     struct lead_view view;
 
     if (link->channel == NULL)

@@ -2,6 +2,8 @@
 """`posthorn cluster`: what it shows of a cluster, which node leads, and a data directory
 into a cluster and out of it. The journal is a directory, so no servers are needed."""
 
+import contextlib
+import http.client
 import json
 import os
 import signal
@@ -31,7 +33,8 @@ class Cluster:
     def settings(self, name):
         return {"cluster": f"lmdb:{self.directory}/journal", "node": name,
                 "secret_key_file": f"{self.directory}/keys/key",
-                "max_queue_bytes": "256MiB", "dispatchers": "1"}
+                "max_queue_bytes": "256MiB", "dispatchers": "1",
+                "cluster_nodes": "127.0.0.1/32", "max_connections_per_address": "6"}
 
     def node(self, name):
         node = self.make_engine(**self.settings(name), retry_schedule="50ms",
@@ -76,6 +79,19 @@ def replicator(engine):
                 if title.startswith("posthorn: replicator"))
 
 
+def clients_have_their_addresses(follower):
+    """More clients than one address may have connections come through a relay."""
+    with contextlib.ExitStack() as stack:
+        for i in range(10, 22):
+            client = http.client.HTTPConnection("127.0.0.1", follower.api_port, timeout=10,
+                                                source_address=(f"127.0.0.{i}", 0))
+            stack.callback(client.close)
+            client.request("GET", "/readyz")
+            answer = client.getresponse()
+            assert answer.status == 200, (i, answer.read())
+            answer.read()
+
+
 def test_nodes_are_shown_and_the_lead_moves(cluster, tmp_path):
     refused = cluster.run("status", cluster=f"lmdb:{tmp_path}/nowhere", status=1)
     assert f"there is no cluster in {tmp_path}/nowhere" in refused.stderr
@@ -111,6 +127,7 @@ def test_nodes_are_shown_and_the_lead_moves(cluster, tmp_path):
     assert time.monotonic() - began < 5
     one.wait_ready()
     one.post_event()  # which its relay passes on
+    clients_have_their_addresses(one)
     assert [(n["role"], n["drained"]) for n in cluster.status()["nodes"]] == [
         ("follows", True), ("leads", False)]
     assert "no other node can lead" in cluster.run("drain", "n2", status=1).stderr
