@@ -46,6 +46,10 @@ class Wire:
 
         self.loop.run_until_complete(listen())
         self.loop.run_forever()
+        open_tasks = asyncio.all_tasks(self.loop)
+        for task in open_tasks:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.gather(*open_tasks, return_exceptions=True))
 
     async def join(self, port, reader, writer):
         await self.wait_uncut()
