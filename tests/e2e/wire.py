@@ -3,6 +3,7 @@
 lose answers."""
 
 import asyncio
+import contextlib
 import random
 import threading
 
@@ -52,6 +53,10 @@ class Wire:
         self.loop.run_until_complete(asyncio.gather(*open_tasks, return_exceptions=True))
 
     async def join(self, port, reader, writer):
+        with contextlib.suppress(asyncio.CancelledError):  # by stop(); not a fault to tell of
+            await self.connect(port, reader, writer)
+
+    async def connect(self, port, reader, writer):
         await self.wait_uncut()
         try:
             from_server, to_server = await asyncio.open_connection("127.0.0.1", port)
