@@ -68,6 +68,7 @@ struct config {
     char *cluster_ca, *cluster_cert, *cluster_key;
     char *cluster_monitors;     // URLs
     struct cidrs cluster_nodes; // each for any port
+    uint64_t cluster_max_bytes;
     uint64_t dispatchers;
     uint64_t senders;
     struct cidrs endpoint_allow;

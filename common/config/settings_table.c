@@ -103,6 +103,10 @@ static const struct setting rows[] = {
     { "cluster_monitors", TYPE_TEXT, AT(cluster_monitors), "", 0, 0, false,
       "URLs of the monitoring ports of the servers of the cluster, such as "
       "http://n1:8222,http://n2:8222; empty: port 8222 of each server." },
+    { "cluster_max_bytes", TYPE_BYTES, AT(cluster_max_bytes), "8GiB", 256 * MiB,
+      1024 * 1024 * GiB, false,
+      "Room that the servers of the cluster keep for it, each of them: chosen "
+      "by the node that starts first. A data directory may take a quarter." },
     { "cluster_nodes", TYPE_CIDRS, AT(cluster_nodes), "", 0, 0, true,
       "Addresses of the nodes of the cluster, CIDRs, the same on all of them: "
       "what they relay is counted and logged by the address of its client. "

@@ -21,7 +21,7 @@ struct setting {
     const char *help;     // a sentence that makes sense without any other
 };
 
-#define N_SETTINGS 96
+#define N_SETTINGS 97
 extern const struct setting *const settings; // N_SETTINGS of them
 
 #endif

@@ -118,13 +118,17 @@ static void on_progress(void *data, const char *part, uint64_t n_bytes,
              "part=%s bytes=%" PRIu64, part, n_bytes);
 }
 
-// This node is the first one. An empty directory becomes that of the cluster.
-static enum err make_cluster(struct replicator *r,
-                             const struct cluster_job *job, struct buf *why)
+// Whether this directory may become that of the cluster. `why` says why not.
+static enum err check_directory(struct replicator *r, struct buf *why)
 {
     bool is_copy;
-    enum err err = cluster_is_copy(&r->queue, &is_copy);
+    enum err err;
 
+    if (cluster_is_making(&r->queue))
+        return OK;
+    err = cluster_is_copy(&r->queue, &is_copy); // opens it for reading
+    if (err == ERR_NOTFOUND)
+        return OK;
     if (err == OK && !is_copy) {
         buf_printf(why,
                    "%s has a queue that is not part of a cluster; make the "
@@ -140,14 +144,28 @@ static enum err make_cluster(struct replicator *r,
                    r->config->data_dir);
         return ERR_CONFLICT;
     }
-    if (err != ERR_NOTFOUND)
-        return err;
-    err = queue_prepare(&r->queue, why);
+    return err;
+}
+
+// This node is the first one. An empty directory becomes that of the cluster.
+static enum err make_cluster(struct replicator *r,
+                             const struct cluster_job *job, struct buf *why)
+{
+    enum err err = check_directory(r, why);
+
+    if (err == OK)
+        err = cluster_begin_making(&r->queue);
+    if (err == OK)
+        err = queue_prepare(&r->queue, why);
     if (err == OK && auth_prepare(r->config->data_dir) != OK) {
         buf_puts(why, "admin.token cannot be written");
         err = ERR_IO;
     }
-    return err == OK ? cluster_import(job, why) : err;
+    if (err == OK)
+        err = cluster_import(job, why);
+    if (err == OK)
+        cluster_end_making(&r->queue);
+    return err;
 }
 
 // Of nodes that start at the same time one makes the cluster; the others leave their
@@ -436,6 +454,7 @@ int replicator_role(unsigned index)
         .data_dir = r->config->data_dir,
         .max_bytes = r->config->max_queue_bytes,
         .n_shards = (unsigned)r->config->dispatchers,
+        .is_replicated = true,
         .keys = role_keys(r->role),
     };
     open_journal(r);

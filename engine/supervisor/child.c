@@ -487,10 +487,16 @@ void child_want(struct child *c, bool is_wanted)
     }
 }
 
-void child_tell(const struct child *c, enum control_type type)
+void child_tell(struct child *c, enum control_type type)
 {
     struct control_message m = { .type = type };
 
+    // While it waits for its cluster, the replicator reads no messages, and has begun
+    // nothing that it must finish.
+    if (type == CONTROL_DRAIN && c->kind == ROLE_REPLICATOR && !c->is_ready) {
+        child_kill(c, SIGTERM);
+        return;
+    }
     if (c->is_alive && control_send(c->control_fd, &m, -1) != OK) {
         log_warn("a message to a role cannot be sent", "role=%s index=%u",
                  role_name(c->kind), c->index);

@@ -84,7 +84,7 @@ void child_stay_down(struct child *c);
 // calls ends it.
 void child_want(struct child *c, bool is_wanted);
 
-void child_tell(const struct child *c, enum control_type type);
+void child_tell(struct child *c, enum control_type type);
 bool child_speaks_tls(const struct child *c);
 void child_kill(struct child *c, int signum);
 

@@ -24,6 +24,7 @@ enum err cluster_journal_open(const struct config *config, struct buf *why,
         .certificate = given(config->cluster_cert),
         .key = given(config->cluster_key),
         .monitors = given(config->cluster_monitors),
+        .max_bytes = config->cluster_max_bytes,
     };
 
     return journal_open(&jc, why, out);

@@ -10,10 +10,12 @@
 
 #include "queue/cluster/cluster_parts.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/mem.h"
 #include "common/log/log.h"
@@ -215,6 +217,35 @@ enum err cluster_import(const struct cluster_job *job, struct buf *why)
     return err == OK ? explain(put_identity(job),
                                "the identity cannot be stored", why)
                      : err;
+}
+
+// --- the note of a cluster that is being made ---
+
+#define MAKING "cluster.making"
+
+enum err cluster_begin_making(const struct queue_config *config)
+{
+    return file_write(config->data_dir, MAKING, "");
+}
+
+bool cluster_is_making(const struct queue_config *config)
+{
+    char *path = xasprintf("%s/" MAKING, config->data_dir);
+    bool is = file_is_there(path);
+
+    free(path);
+    return is;
+}
+
+void cluster_end_making(const struct queue_config *config)
+{
+    char *path = xasprintf("%s/" MAKING, config->data_dir);
+
+    if (unlink(path) != 0 && errno != ENOENT) {
+        log_warn("a file cannot be removed", "path=%s errno=%d",
+                 log_quote(str_of(path)), errno);
+    }
+    free(path);
 }
 
 // --- joining ---

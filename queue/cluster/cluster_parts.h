@@ -34,6 +34,12 @@ struct cluster_job {
 MUST_CHECK enum err cluster_import(const struct cluster_job *job,
                                    struct buf *why);
 
+// A note in the data directory, while a new cluster is made of it: after a kill in the middle
+// the directory is still nobody's, and the import may be made again. ERR_IO, ERR_FULL.
+MUST_CHECK enum err cluster_begin_making(const struct queue_config *config);
+bool cluster_is_making(const struct queue_config *config);
+void cluster_end_making(const struct queue_config *config); // logs a failure
+
 // Makes the data directory a copy of the cluster's: what is missing is made from the last
 // snapshots. ERR_CONFLICT: the directory, or a part of it, is not of this cluster.
 // ERR_AGAIN: the journal cannot be reached. On any error `why` holds a sentence.

@@ -19,12 +19,14 @@ struct wanted {
     unsigned percent;    // of the bytes that all may take
 };
 
+// A snapshot is written while the one before is still there, and a chain is trimmed when it
+// has grown by as much as a snapshot is large.
 static const struct wanted wanted[STREAMS] = {
-    { "POSTHORN_C0", NULL, -1, 0, 20 },
-    { "POSTHORN_C1", NULL, -1, 0, 20 },
-    { "POSTHORN_C2", NULL, -1, 0, 20 },
-    { "POSTHORN_C3", NULL, -1, 0, 20 },
-    { "POSTHORN_SNAP", "posthorn.s.*", -1, 0, 15 },
+    { "POSTHORN_C0", NULL, -1, 0, 11 },
+    { "POSTHORN_C1", NULL, -1, 0, 11 },
+    { "POSTHORN_C2", NULL, -1, 0, 11 },
+    { "POSTHORN_C3", NULL, -1, 0, 11 },
+    { "POSTHORN_SNAP", "posthorn.s.*", -1, 0, 51 },
     { "POSTHORN_VALUES", "posthorn.v.>", 1, 0, 4 },
     { "POSTHORN_LEASES", "posthorn.l.>", 1, JOURNAL_LEASE_MS, 1 },
 };

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -162,6 +163,33 @@ def test_nodes_are_shown_and_the_lead_moves(cluster, tmp_path):
     assert "--force removes it now" in cluster.run("leave", "n1", status=1).stderr
     assert "not of the cluster any more" in cluster.run("leave", "n1", "--force").stdout
     assert cluster.status(status=1)["nodes"] == []
+
+
+def test_a_first_start_that_was_killed_goes_on(cluster):
+    """In the middle of making the cluster: the directory has a queue, and nobody's."""
+    node = cluster.node("n1")
+    settings = dict(node.settings)
+    node.restart(cluster=None, node=None, cluster_nodes=None)
+    assert node.stop() == 0
+    node.settings = settings
+    refused = node.spawn()
+    assert refused.process.wait(PATIENCE_S) == 1
+    assert "not part of a cluster" in node.log()
+    (node.data_dir / "cluster.making").touch()
+    node.start()
+    cluster.wait_status("leads")
+    assert not (node.data_dir / "cluster.making").exists()
+
+
+def test_a_node_that_waits_for_servers_ends_when_it_is_told(cluster):
+    if not (pathlib.Path(BINARY).parent / "posthorn-nats.so").exists():
+        pytest.skip("posthorn was built without libnats: deploy/install-deps --cluster")
+    node = cluster.node("n1")
+    node.binary = BINARY
+    node.settings["cluster"] = "nats://127.0.0.1:1"
+    node.spawn()
+    wait_for(lambda: "the cluster is waited for" in node.log(), "it waits")
+    assert node.stop(seconds=10) == 0
 
 
 def history(engine, hook):
