@@ -28,6 +28,11 @@ int64_t clock_mono_us(void)
     return read_us(CLOCK_MONOTONIC);
 }
 
+int64_t clock_boot_us(void)
+{
+    return read_us(CLOCK_BOOTTIME);
+}
+
 void clock_put_rfc3339(struct buf *out, int64_t at_ms)
 {
     time_t seconds = (time_t)(at_ms / 1000);

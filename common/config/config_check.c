@@ -4,6 +4,7 @@
 
 #include "common/config/config_check.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -187,6 +188,14 @@ static bool is_node_name(const char *name)
                         "0123456789-_") == n;
 }
 
+static bool is_host_address(const char *host)
+{
+    struct in6_addr room;
+
+    return inet_pton(AF_INET, host, &room) == 1 ||
+           inet_pton(AF_INET6, host, &room) == 1;
+}
+
 static void check_cluster(const struct config *c, struct buf *faults)
 {
     if (c->cluster[0] == '\0') {
@@ -197,6 +206,10 @@ static void check_cluster(const struct config *c, struct buf *faults)
     if (!is_node_name(c->node)) {
         buf_puts(faults, "node: must be 1 to 32 letters, digits, - and _, a "
                          "name that no other node of the cluster has\n");
+    }
+    if (c->node_host[0] != '\0' && !is_host_address(c->node_host)) {
+        buf_puts(faults, "node_host: must be an address, like 10.0.0.7 or "
+                         "fd00::7, and no name\n");
     }
     if ((c->cluster_cert[0] == '\0') != (c->cluster_key[0] == '\0')) {
         buf_puts(faults,

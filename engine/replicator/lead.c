@@ -12,13 +12,18 @@
 
 #include "engine/replicator/lead.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "common/base/clock.h"
 #include "common/base/mem.h"
+#include "common/files/small_file.h"
 #include "common/log/log.h"
 
 #define LOOK_MS      500 // between two looks at the lease of the lead
@@ -28,6 +33,11 @@
 #define TAKE_MS      60000 // all chains are taken within
 #define TAKE_LOOK_MS 20
 #define RETRY_MS     3000 // after a lead that failed
+#define ADOPT_MS \
+    (KEEP_MS + WAIT_MS + 1000) // whoever holds a lease keeps it by then
+
+#define TERM_FILE  "lead.term"
+#define TERM_BYTES 32
 
 struct lead {
     struct lead_config config;
@@ -41,12 +51,15 @@ struct lead {
     bool is_stopping;
     bool is_poked;
     int64_t
-        kept_us; // monotonic: when the lease of the lead was last known to be kept
+        kept_us; // boot time: when the lease of the lead was last known to be kept
     // The thread's.
     uint64_t term;         // of the lease of the lead
     uint64_t node_term;    // of the lease of this node; 0: it has none
     int64_t node_at_us;    // when it was kept
     int64_t not_before_us; // no try to take the lead before
+    int64_t take_from_us;  // since when the chains are being taken
+    uint64_t own_term;     // of a lease that this directory holds from before
+    int64_t own_since_us;  // since when it has not changed
     bool is_member_stored;
 };
 
@@ -59,8 +72,7 @@ static void set_state(struct lead *l, enum lead_state state)
     uv_mutex_lock(&l->mutex);
     is_new = l->view.state != state;
     l->view.state = state;
-    if (state == LEAD_LEADS || state == LEAD_FOLLOWS)
-        l->are_roles_ended = false;
+    l->are_roles_ended = l->is_stopping; // before it stops, they have ended
     uv_mutex_unlock(&l->mutex);
     if (is_new)
         l->config.on_change(l->config.data);
@@ -80,8 +92,10 @@ static void move_state(struct lead *l, enum lead_state from, enum lead_state to)
 
     uv_mutex_lock(&l->mutex);
     is_new = l->view.state == from;
-    if (is_new)
+    if (is_new) {
         l->view.state = to;
+        l->are_roles_ended = l->is_stopping;
+    }
     uv_mutex_unlock(&l->mutex);
     if (is_new)
         l->config.on_change(l->config.data);
@@ -145,7 +159,7 @@ static int64_t since_kept_us(struct lead *l)
     uv_mutex_lock(&l->mutex);
     kept_us = l->kept_us;
     uv_mutex_unlock(&l->mutex);
-    return clock_mono_us() - kept_us;
+    return clock_boot_us() - kept_us;
 }
 
 // What tells, without a call of the journal, that this node may not be the lead any more.
@@ -182,9 +196,15 @@ void lead_check(struct lead *l)
         give_up(l, why, LEAD_LOSES);
 }
 
+// What is said of roles before they were told to end, is of earlier ones.
 void lead_roles_ended(struct lead *l)
 {
-    set_flag(l, &l->are_roles_ended, true);
+    uv_mutex_lock(&l->mutex);
+    l->are_roles_ended =
+        l->view.state == LEAD_LEAVES || l->view.state == LEAD_LOSES;
+    l->is_poked = true;
+    uv_cond_signal(&l->wake);
+    uv_mutex_unlock(&l->mutex);
 }
 
 void lead_set_drained(struct lead *l, bool is_drained)
@@ -234,7 +254,7 @@ static void keep_node(struct lead *l)
     enum err err = ERR_CONFLICT;
 
     if (l->node_term != 0 &&
-        clock_mono_us() - l->node_at_us < KEEP_MS * INT64_C(1000))
+        clock_boot_us() - l->node_at_us < KEEP_MS * INT64_C(1000))
         return;
     buf_init(&name, 0);
     cluster_put_node_name(&name, str_of(l->config.me.node));
@@ -261,7 +281,7 @@ static void keep_node(struct lead *l)
                  "node=%s", l->config.me.node);
     }
     if (err == OK) {
-        l->node_at_us = clock_mono_us();
+        l->node_at_us = clock_boot_us();
     } else {
         l->node_term = 0;
     }
@@ -276,7 +296,7 @@ static void keep_node(struct lead *l)
 static bool is_candidate(struct lead *l)
 {
     if (l->node_term == 0 || flag(l, &l->is_drained) ||
-        clock_mono_us() < l->not_before_us)
+        clock_boot_us() < l->not_before_us)
         return false;
     for (size_t i = 0; i < l->config.n_hosts; i++) {
         struct chain_host_status s = chain_host_status(l->config.hosts[i]);
@@ -287,20 +307,63 @@ static bool is_candidate(struct lead *l)
     return true;
 }
 
+// The term of the lease, in the data directory: a process that starts again knows its own
+// lease by it. It is written without a sync: an older one is only of no use.
+static void note_term(const struct lead *l)
+{
+    char *path = xasprintf("%s/" TERM_FILE, l->config.data_dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    char text[TERM_BYTES];
+
+    snprintf(text, sizeof(text), "%" PRIu64 "\n", l->term);
+    if (fd < 0 || !small_file_write(fd, str_of(text)))
+        log_info("the term of the lead cannot be noted", "errno=%d", errno);
+    if (fd >= 0)
+        close(fd);
+    free(path);
+}
+
+static bool is_noted(const struct lead *l, uint64_t term)
+{
+    char *path = xasprintf("%s/" TERM_FILE, l->config.data_dir);
+    char text[TERM_BYTES];
+    const char *why;
+    bool is = small_file_read(path, text, sizeof(text), NULL, &why) == OK &&
+              strtoull(text, NULL, 10) == term;
+
+    free(path);
+    return is;
+}
+
 static void begin_to_take(struct lead *l)
 {
     log_info("this node takes the lead", "node=%s term=%" PRIu64,
              l->config.me.node, l->term);
+    note_term(l);
+    l->take_from_us = clock_boot_us();
     for (size_t i = 0; i < l->config.n_hosts; i++)
         chain_host_take(l->config.hosts[i], l->term);
     set_state(l, LEAD_TAKES);
+}
+
+// Whether a lease in this directory's name is from before a restart: another machine with
+// a copy of the directory would keep it.
+static bool is_from_before(struct lead *l, uint64_t term)
+{
+    if (is_noted(l, term))
+        return true;
+    if (term != l->own_term) {
+        l->own_term = term;
+        l->own_since_us = clock_boot_us();
+    }
+    return clock_boot_us() - l->own_since_us > ADOPT_MS * INT64_C(1000);
 }
 
 // Who is the lead, and whether this node can be.
 static void look(struct lead *l)
 {
     struct journal *j = l->config.journal;
-    int64_t now_us = clock_mono_us();
+    int64_t now_us = clock_boot_us();
     struct cluster_member m;
     struct buf holder;
     uint64_t term = 0;
@@ -314,11 +377,12 @@ static void look(struct lead *l)
         err = journal_lease_take(j, STR(CLUSTER_LEAD), l->holder, WAIT_MS,
                                  &l->term);
     } else if (err == OK && str_eq(buf_str(&holder), l->holder)) {
-        // From before a restart. A lease that is not wanted is given back.
+        // A lease that is not wanted is given back.
         l->term = term;
-        err = is_candidate(l) ? journal_lease_keep(j, STR(CLUSTER_LEAD),
-                                                   l->holder, WAIT_MS, &l->term)
-                              : ERR_AGAIN;
+        err = is_candidate(l) && is_from_before(l, term)
+                  ? journal_lease_keep(j, STR(CLUSTER_LEAD), l->holder, WAIT_MS,
+                                       &l->term)
+                  : ERR_AGAIN;
         if (err != OK && flag(l, &l->is_drained))
             (void)!journal_lease_give(j, STR(CLUSTER_LEAD), term, WAIT_MS);
     } else if (err == OK) {
@@ -369,22 +433,27 @@ static void give_back(struct lead *l)
 // Keeps the lease. False: it is not this node's any more.
 static bool keep(struct lead *l)
 {
-    int64_t now_us = clock_mono_us();
+    int64_t now_us = clock_boot_us();
     enum err err;
 
     if (since_kept_us(l) < KEEP_MS * INT64_C(1000))
         return true;
     err = journal_lease_keep(l->config.journal, STR(CLUSTER_LEAD), l->holder,
                              WAIT_MS, &l->term);
-    if (err == OK)
+    if (err == OK) {
         set_kept(l, now_us); // before the call: it holds at least so long
+        note_term(l);
+    }
     return err != ERR_CONFLICT;
 }
 
 static void take(struct lead *l)
 {
     size_t n_owned = 0;
-    bool is_lost = !keep(l) || since_kept_us(l) > MARGIN_MS * INT64_C(1000);
+    bool is_lost =
+        !keep(l) || since_kept_us(l) > MARGIN_MS * INT64_C(1000) ||
+        clock_boot_us() - l->take_from_us > TAKE_MS * INT64_C(1000) ||
+        flag(l, &l->is_stopping);
 
     for (size_t i = 0; i < l->config.n_hosts; i++) {
         struct chain_host_status s = chain_host_status(l->config.hosts[i]);
@@ -394,7 +463,7 @@ static void take(struct lead *l)
                   s.state == CHAIN_HOST_ENDED;
     }
     if (is_lost) {
-        l->not_before_us = clock_mono_us() + RETRY_MS * INT64_C(1000);
+        l->not_before_us = clock_boot_us() + RETRY_MS * INT64_C(1000);
         give_up(l, "a chain could not be taken", LEAD_TAKES);
         give_back(l);
     } else if (n_owned == l->config.n_hosts) {
@@ -464,7 +533,7 @@ static void lose(struct lead *l)
         return;
     }
     set_lead(l, NULL);
-    l->not_before_us = clock_mono_us() + RETRY_MS * INT64_C(1000);
+    l->not_before_us = clock_boot_us() + RETRY_MS * INT64_C(1000);
     follow_again(l);
     l->term = 0;
     set_state(l, LEAD_FOLLOWS);

@@ -38,6 +38,7 @@ struct lead_view {
 
 struct lead_config {
     struct journal *journal;   // borrowed
+    const char *data_dir;      // borrowed
     struct chain_host **hosts; // borrowed
     size_t n_hosts;
     struct cluster_member me;

@@ -363,6 +363,7 @@ static void start_hosts(struct replicator *r)
 static void start_lead(struct replicator *r)
 {
     const struct lead_config lc = { .journal = r->journal,
+                                    .data_dir = r->config->data_dir,
                                     .hosts = r->hosts,
                                     .n_hosts = r->n_hosts,
                                     .me = r->me,

@@ -19,6 +19,7 @@
 
 #define LOOK_MS     1000
 #define CHAIN_BYTES (UINT64_C(64) << 20)
+#define RETRY_US    (INT64_C(60) * 1000000)
 #define AGE_US      (INT64_C(24) * 3600 * 1000000)
 
 struct snapshots {
@@ -26,6 +27,7 @@ struct snapshots {
     size_t n_hosts;
     uint64_t *done_bytes; // of each host: its n_appended_bytes at the last one
     uint64_t *snapshot_bytes; // of each host: how large that was
+    int64_t *not_before_us;   // of each host: no try before
     int64_t *done_us;         // of each host: monotonic, when that was
     atomic_bool is_stopping;
     uv_thread_t thread;
@@ -36,7 +38,8 @@ static bool is_due(struct snapshots *s, size_t i,
 {
     uint64_t since;
 
-    if (status->state != CHAIN_HOST_OWNS)
+    if (status->state != CHAIN_HOST_OWNS ||
+        clock_mono_us() < s->not_before_us[i])
         return false;
     if (status->n_appended_bytes < s->done_bytes[i])
         s->done_bytes[i] = 0; // it counts anew since it owns the chain again
@@ -57,14 +60,15 @@ static void look(struct snapshots *s, size_t i)
     err = chain_host_snapshot(s->hosts[i], &n_bytes);
     if (err == OK) {
         s->snapshot_bytes[i] = n_bytes;
+        s->done_bytes[i] = status.n_appended_bytes;
+        s->done_us[i] = clock_mono_us();
         log_info("a snapshot was written", "part=%zu bytes=%" PRIu64, i,
                  n_bytes);
     } else {
         log_warn("a snapshot could not be written", "part=%zu reason=%s", i,
                  log_quote(str_of(err_str(err))));
+        s->not_before_us[i] = clock_mono_us() + RETRY_US;
     }
-    s->done_bytes[i] = status.n_appended_bytes;
-    s->done_us[i] = clock_mono_us();
 }
 
 static void run(void *data)
@@ -87,6 +91,7 @@ struct snapshots *snapshots_start(struct chain_host **hosts, size_t n_hosts)
     s->done_bytes = xcalloc(n_hosts, sizeof(*s->done_bytes));
     s->snapshot_bytes = xcalloc(n_hosts, sizeof(*s->snapshot_bytes));
     s->done_us = xcalloc(n_hosts, sizeof(*s->done_us));
+    s->not_before_us = xcalloc(n_hosts, sizeof(*s->not_before_us));
     for (size_t i = 0; i < n_hosts; i++)
         s->done_us[i] = clock_mono_us();
     if (uv_thread_create(&s->thread, run, s) != 0)

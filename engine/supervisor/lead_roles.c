@@ -168,7 +168,7 @@ void lead_roles_obey(struct lead_roles *s, enum lead_order order)
 
 void lead_roles_lose_replicator(struct lead_roles *s)
 {
-    if (!s->is_up && !s->is_leaving)
+    if ((!s->is_up && !s->is_leaving) || are_gone(s, true))
         return;
     lead_roles_obey(s, LEAD_FALL);
 }

@@ -178,7 +178,7 @@ static void on_message(struct child *c, const struct control_message *m)
     if (m->type == CONTROL_NO_LINK)
         links_lost(&s->links, c, m);
     if (m->type == CONTROL_LEAD && c->kind == ROLE_REPLICATOR &&
-        !s->owner.is_ending) {
+        (!s->owner.is_ending || m->error == LEAD_FALL)) {
         lead_roles_obey(&s->lead_roles, (enum lead_order)m->error);
         check_readiness(s);
     }
@@ -207,10 +207,8 @@ static void on_damage(struct supervisor *s)
 // An engine that cannot join its cluster ends, if it has never been ready.
 static void on_replicator_ended(struct supervisor *s, int64_t status)
 {
-    if (s->owner.is_ending)
-        return;
     lead_roles_lose_replicator(&s->lead_roles);
-    if (status == EXIT_REFUSED && !s->has_been_ready) {
+    if (status == EXIT_REFUSED && !s->has_been_ready && !s->owner.is_ending) {
         s->exit_status = 1;
         drain(s);
     }

@@ -78,15 +78,11 @@ static enum err read_one(struct chain *c, int64_t wait_ms,
         *order = CHAIN_REPEATED;
         return OK;
     }
-    err = chain_entry_decode(&c->codec, entry.bytes, out);
-    if (err == ERR_DENIED)
-        return err;
-    if (err == OK)
+    if (chain_entry_decode(&c->codec, entry.bytes, out) == OK)
         *order = chain_follow(&c->end, out, entry.seq);
     if (*order == CHAIN_MISSED)
         return ERR_GONE;
     c->seen = entry.seq;
-    memcpy(c->seen_id, entry.id, sizeof(c->seen_id));
     if (*order == CHAIN_STRAY) {
         c->n_strays++;
         log_warn("an entry of a chain is not part of it, and is passed over",
@@ -112,13 +108,10 @@ enum err chain_next(struct chain *c, int64_t wait_ms, struct chain_entry *out)
 
 // --- appending ---
 
-// Reads until the entry with this number. `id`: looked for among what counts. OK: it
-// counts. ERR_NOTFOUND: it was passed, or is not there; the chain is read to that number.
-static enum err read_to(struct chain *c, uint64_t seq,
-                        const uint8_t id[JOURNAL_ENTRY_ID])
+// Reads up to the entry with this number, or farther.
+static enum err read_to(struct chain *c, uint64_t seq)
 {
     int64_t until_us = clock_mono_us() + READ_MS * INT64_C(1000);
-    bool is_found = false;
 
     while (c->seen < seq) {
         struct chain_entry e;
@@ -129,26 +122,22 @@ static enum err read_to(struct chain *c, uint64_t seq,
 
         if (err != OK)
             return err == ERR_NOTFOUND ? ERR_AGAIN : err;
-        is_found = is_found || (order == CHAIN_CONTINUES &&
-                                memcmp(c->seen_id, id, JOURNAL_ENTRY_ID) == 0);
     }
-    return is_found ? OK : ERR_NOTFOUND;
+    return OK;
 }
 
 // Reads what there is, after another entry was found to be the last one.
-static enum err read_all(struct chain *c, const uint8_t id[JOURNAL_ENTRY_ID])
+static enum err read_all(struct chain *c)
 {
-    uint8_t last_id[JOURNAL_ENTRY_ID];
+    uint8_t id[JOURNAL_ENTRY_ID];
     uint64_t last;
-    enum err err = journal_last(c->journal, c->number, TRY_MS, &last, last_id);
+    enum err err = journal_last(c->journal, c->number, TRY_MS, &last, id);
 
-    if (err == ERR_NOTFOUND)
-        return ERR_NOTFOUND;
-    return err == OK ? read_to(c, last, id) : err;
+    return err == OK ? read_to(c, last) : err;
 }
 
-// One call of the journal, and the reading that tells what it came to. ERR_NOTFOUND: the
-// entry is not in the chain, which was read to its end.
+// One call of the journal, and the reading that tells what it came to. OK: the chain is
+// read to the entry that was the last one then.
 static enum err append_once(struct chain *c, const struct chain_entry *e,
                             const uint8_t id[JOURNAL_ENTRY_ID], int64_t wait_ms)
 {
@@ -160,37 +149,49 @@ static enum err append_once(struct chain *c, const struct chain_entry *e,
     err = journal_append(c->journal, c->number, c->seen, id,
                          buf_str(&c->scratch), wait_ms, &seq);
     if (err == OK)
-        return read_to(c, seq, id);
-    return err == ERR_CONFLICT ? read_all(c, id) : err;
+        return read_to(c, seq);
+    return err == ERR_CONFLICT ? read_all(c) : err;
+}
+
+// Whether the entry is in the chain: all others of this term had been read before.
+static bool is_appended(const struct chain *c, uint64_t before)
+{
+    return c->end.term == c->term && c->end.seq != before;
 }
 
 static enum err append_entry(struct chain *c, struct chain_entry *e,
                              chain_go_on_fn may_go_on, void *data)
 {
     uint8_t id[JOURNAL_ENTRY_ID];
+    uint64_t before = c->end.seq;
+    bool is_open = false; // a call ended, and what it did is not known
 
+    e->before = before;
     for (;;) {
         uint64_t seen = c->seen;
         enum err err = ERR_AGAIN;
 
-        e->before = c->end.seq;
         crypto_random(id, sizeof(id));
         // As long as nothing else was read, it is the same call of the same entry.
         while (err == ERR_AGAIN && c->seen == seen) {
             err = append_once(c, e, id, TRY_MS);
+            is_open = is_open || err == ERR_AGAIN;
             if (err == ERR_AGAIN && !may_go_on(data))
                 return err;
         }
         // It was stored, and reading it failed on the way: read on.
-        while (err == ERR_AGAIN) {
-            err = read_all(c, id);
+        while (err == ERR_AGAIN && !is_appended(c, before)) {
+            err = read_all(c);
             if (err == ERR_AGAIN && !may_go_on(data))
                 return err;
         }
+        if (is_appended(c, before))
+            return OK;
         if (err == ERR_GONE || c->end.term != c->term)
             return ERR_DENIED;
-        if (err != ERR_NOTFOUND)
-            return err;
+        // Refused now, it may still be what an earlier call stored.
+        if (err != OK && err != ERR_NOTFOUND)
+            return is_open ? ERR_AGAIN : err;
     }
 }
 
@@ -237,8 +238,8 @@ enum err chain_take(struct chain *c, uint64_t term, int64_t wait_ms)
     err = journal_append(c->journal, c->number, c->seen, id,
                          buf_str(&c->scratch), wait_ms, &seq);
     if (err == OK)
-        err = read_to(c, seq, id);
-    if (err == OK) {
+        err = read_to(c, seq);
+    if (err == OK && c->end.term == term) {
         c->term = term;
         return OK;
     }
@@ -246,5 +247,5 @@ enum err chain_take(struct chain *c, uint64_t term, int64_t wait_ms)
     close_reader(c);
     c->end = end;
     c->seen = seen;
-    return err == ERR_NOTFOUND ? ERR_CONFLICT : err;
+    return err == OK ? ERR_CONFLICT : err;
 }

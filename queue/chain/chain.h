@@ -26,8 +26,7 @@ struct chain {
     struct journal_reader *reader; // NULL: to be opened at `seen`
     struct chain_point end;        // as read
     uint64_t seen;                 // number of the last entry read, strays too
-    uint8_t seen_id[JOURNAL_ENTRY_ID];
-    uint64_t term; // of which this is the owner; 0: of none
+    uint64_t term;                 // of which this is the owner; 0: of none
     uint64_t n_strays;
     struct chain_codec codec;
     struct buf scratch;
@@ -42,8 +41,7 @@ void chain_clear(struct chain *c);
 
 // The next entry that continues the chain; its bytes are borrowed until the next call. Only
 // while one does not own the chain. ERR_NOTFOUND: none within `wait_ms`. ERR_AGAIN. ERR_GONE:
-// entries behind the last one are removed; only a snapshot helps. ERR_DENIED: it was sealed
-// with other keys.
+// entries behind the last one are removed; only a snapshot helps.
 MUST_CHECK enum err chain_next(struct chain *c, int64_t wait_ms,
                                struct chain_entry *out);
 

@@ -128,7 +128,8 @@ enum err chain_copy_step(struct chain_copy *copy, int64_t wait_ms)
             clock_mono_us() >= until_us)
             break;
     }
-    if (step.txn == NULL && err == OK)
+    copy->is_sound = step.txn == NULL && err == OK;
+    if (copy->is_sound)
         return read;
     err = end_step(copy, &step, err);
     if (err != OK) {

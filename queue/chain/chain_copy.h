@@ -7,6 +7,7 @@
 #ifndef QUEUE_CHAIN_CHAIN_COPY_H
 #define QUEUE_CHAIN_CHAIN_COPY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ struct chain_copy {
     struct chain_point mark; // as committed
     struct buf parts;        // of a transaction that has not ended yet
     uint64_t n_transactions;
+    bool is_sound; // the last error was of the chain, not of the copy
 };
 
 // Reads the mark, and sets the chain to it. ERR_NOTFOUND: the environment has no mark.
@@ -36,6 +38,12 @@ void chain_copy_clear(struct chain_copy *copy);
 // ERR_AGAIN, ERR_GONE: as chain_next(). ERR_CORRUPT, ERR_FULL, ERR_IO: of the environment,
 // which has not changed; it may be tried again.
 MUST_CHECK enum err chain_copy_step(struct chain_copy *copy, int64_t wait_ms);
+
+// Whether the last error of chain_copy_step() was of the chain, and the copy is sound.
+static inline bool chain_copy_is_sound(const struct chain_copy *copy)
+{
+    return copy->is_sound;
+}
 
 // The environment's mark, as committed.
 static inline struct chain_point chain_copy_mark(const struct chain_copy *copy)

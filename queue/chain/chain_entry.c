@@ -7,7 +7,6 @@
 #include "common/files/keyring.h"
 
 #define ENTRY_VERSION 1
-#define CONTEXT       STR("chain")
 
 static uint32_t place_of(unsigned chain)
 {
@@ -19,32 +18,52 @@ void chain_codec_init(struct chain_codec *c, unsigned chain,
 {
     *c = (struct chain_codec){ .chain = chain, .keys = keys };
     buf_init(&c->sealed, 0);
+    buf_init(&c->context, 0);
 }
 
 void chain_codec_clear(struct chain_codec *c)
 {
     buf_clear(&c->sealed);
+    buf_clear(&c->context);
 }
 
-static struct str seal(struct chain_codec *c, struct str changes)
+static void put_head(const struct chain_entry *e, struct buf *out)
 {
-    if (c->keys == NULL || changes.n_bytes == 0)
-        return changes;
+    pack_u64(out, e->kind);
+    pack_u64(out, e->term);
+    pack_u64(out, e->before);
+    pack_bool(out, e->is_first);
+    pack_bool(out, e->is_last);
+}
+
+// What the sealed changes belong to: this chain, and all that the entry says of itself.
+static struct str context_of(struct chain_codec *c, const struct chain_entry *e)
+{
+    buf_reset(&c->context);
+    buf_puts(&c->context, "chain");
+    pack_u64(&c->context, c->chain);
+    put_head(e, &c->context);
+    return buf_str(&c->context);
+}
+
+static struct str seal(struct chain_codec *c, const struct chain_entry *e)
+{
+    if (c->keys == NULL)
+        return e->changes;
     buf_reset(&c->sealed);
-    keyring_seal_often(c->keys, CONTEXT, changes, &c->sealed);
+    keyring_seal_often(c->keys, context_of(c, e), e->changes, &c->sealed);
     return buf_str(&c->sealed);
 }
 
-static enum err unseal(struct chain_codec *c, struct str *changes)
+static enum err unseal(struct chain_codec *c, struct chain_entry *e)
 {
-    enum err err;
-
-    if (c->keys == NULL || changes->n_bytes == 0)
+    if (c->keys == NULL)
         return OK;
     buf_reset(&c->sealed);
-    err = keyring_open(c->keys, CONTEXT, *changes, &c->sealed);
-    *changes = buf_str(&c->sealed);
-    return err;
+    if (keyring_open(c->keys, context_of(c, e), e->changes, &c->sealed) != OK)
+        return ERR_CORRUPT;
+    e->changes = buf_str(&c->sealed);
+    return OK;
 }
 
 void chain_entry_encode(struct chain_codec *c, const struct chain_entry *e,
@@ -52,12 +71,8 @@ void chain_entry_encode(struct chain_codec *c, const struct chain_entry *e,
 {
     size_t start = record_begin(out, ENTRY_VERSION);
 
-    pack_u64(out, e->kind);
-    pack_u64(out, e->term);
-    pack_u64(out, e->before);
-    pack_bool(out, e->is_first);
-    pack_bool(out, e->is_last);
-    pack_str(out, seal(c, e->changes));
+    put_head(e, out);
+    pack_str(out, seal(c, e));
     record_end(out, start);
     record_move(out->at + start, out->n_bytes - start, place_of(c->chain));
 }
@@ -83,7 +98,7 @@ enum err chain_entry_decode(struct chain_codec *c, struct str bytes,
     out->is_last = unpack_bool(&u);
     out->changes = unpack_str(&u);
     err = unpack_done(&u);
-    return err == OK ? unseal(c, &out->changes) : err;
+    return err == OK ? unseal(c, out) : err;
 }
 
 // Within a term its owner appends; a later one begins with CHAIN_TAKE.

@@ -7,9 +7,10 @@
 // its own leader changes, accept two behind the same one. So whoever reads a chain takes
 // only what continues it: all readers see the same order, and so take the same entries.
 //
-// An entry is a record of codec.h, whose checksum covers the number of the chain. Row changes
-// are sealed with the keys of the nodes: the servers of the journal see how much there is,
-// and not what.
+// An entry is a record of codec.h. Row changes are sealed with the keys of the nodes, together
+// with the entry's place: the servers of the journal see how much there is, and not what;
+// and whoever may write to the journal, without the keys, can neither make an entry nor put
+// one elsewhere. What cannot be opened is not part of the chain.
 
 #ifndef QUEUE_CHAIN_CHAIN_ENTRY_H
 #define QUEUE_CHAIN_CHAIN_ENTRY_H
@@ -59,8 +60,8 @@ struct chain_entry {
 // What entries are encoded with.
 struct chain_codec {
     unsigned chain;
-    struct keyring *keys; // borrowed; NULL: row changes are not sealed
-    struct buf sealed;    // scratch
+    struct keyring *keys;       // borrowed; NULL: row changes are not sealed
+    struct buf sealed, context; // scratch
 };
 
 void chain_codec_init(struct chain_codec *c, unsigned chain,
@@ -69,8 +70,8 @@ void chain_codec_clear(struct chain_codec *c);
 
 void chain_entry_encode(struct chain_codec *c, const struct chain_entry *e,
                         struct buf *out);
-// ERR_CORRUPT: not an entry of this chain. ERR_DENIED: it was sealed with other keys. The
-// changes are borrowed from `bytes`, or from the codec until its next use.
+// ERR_CORRUPT: not an entry of this chain. The changes are borrowed from `bytes`, or from the
+// codec until its next use.
 MUST_CHECK enum err chain_entry_decode(struct chain_codec *c, struct str bytes,
                                        struct chain_entry *out);
 

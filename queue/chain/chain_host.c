@@ -29,6 +29,7 @@
 #define STEP_MS  200 // how long the thread does not look at what it is to do
 #define TRY_MS   5000
 #define PAUSE_MS 500 // after an error
+#define STUCK_MS 5000
 
 struct chain_host {
     struct journal *journal;
@@ -41,6 +42,7 @@ struct chain_host {
     int listen_fd;
     int role_fd; // -1: no role is connected
     struct buf request;
+    bool is_stuck; // it was said that the chain cannot be read on
     void (*on_change)(void *data);
     void *data;
     uv_thread_t thread;
@@ -101,6 +103,38 @@ static enum chain_host_state state_of(struct chain_host *h)
 
 // --- following ---
 
+// Whether a new copy can be made, which is of use where this one is not.
+static bool is_snapshot_better(struct chain_host *h)
+{
+    struct chain_snapshot last;
+
+    return chain_snapshot_get(h->journal, h->number, &last) == OK &&
+           (last.seq > chain_copy_mark(&h->copy).seq ||
+            !chain_copy_is_sound(&h->copy));
+}
+
+// The copy cannot go on. It is given up only for a better one: what the journal says, or
+// does not say, is no reason to remove a copy that is sound. False: the thread ends.
+static bool stop_following(struct chain_host *h, enum err err)
+{
+    if ((err == ERR_GONE || !chain_copy_is_sound(&h->copy)) &&
+        is_snapshot_better(h)) {
+        log_warn("a copy cannot follow its chain any more", "part=%s reason=%s",
+                 h->part.name, log_quote(str_of(err_str(err))));
+        set_state(h, CHAIN_HOST_ENDED, err);
+        return false;
+    }
+    if (!h->is_stuck) {
+        log_warn("a chain cannot be read on; the copy is kept as it is",
+                 "part=%s reason=%s", h->part.name,
+                 log_quote(str_of(err_str(err))));
+    }
+    h->is_stuck = true;
+    uv_sleep(STUCK_MS);
+    (void)!chain_copy_rewind(&h->copy);
+    return true;
+}
+
 // False: the thread has nothing more to do.
 static bool follow(struct chain_host *h, int64_t wait_ms)
 {
@@ -110,19 +144,16 @@ static bool follow(struct chain_host *h, int64_t wait_ms)
     switch (err) {
     case OK:
     case ERR_NOTFOUND:
-        break;
+        h->is_stuck = false;
+        return true;
     case ERR_AGAIN: // the journal cannot be reached
     case ERR_FULL:
     case ERR_LOST:
         uv_sleep(PAUSE_MS);
-        break;
-    default: // only a new copy helps
-        log_warn("a copy cannot follow its chain any more", "part=%s reason=%s",
-                 h->part.name, log_quote(str_of(err_str(err))));
-        set_state(h, CHAIN_HOST_ENDED, err);
-        return false;
+        return true;
+    default:
+        return stop_following(h, err);
     }
-    return true;
 }
 
 static bool follow_again(struct chain_host *h)
@@ -143,12 +174,14 @@ static bool follow_again(struct chain_host *h)
 
 static void take(struct chain_host *h, uint64_t term)
 {
+    int64_t wait_ms = 0;
     enum err err;
 
     set_state(h, CHAIN_HOST_TAKES, OK);
     do {
-        while ((err = chain_copy_step(&h->copy, 0)) == OK) {
+        while ((err = chain_copy_step(&h->copy, wait_ms)) == OK) {
         }
+        wait_ms = STEP_MS; // what another one appended may come a moment later
         note_reading(h, err);
         if (err == ERR_NOTFOUND)
             err = chain_take(&h->chain, term, TRY_MS);
@@ -185,7 +218,8 @@ static enum err catch_up(struct chain_host *h)
 
     chain_init(&chain, h->journal, h->keys, h->number, end);
     err = chain_copy_open(&copy, &chain, h->store, h->part.meta_db);
-    while (err == OK && chain_copy_mark(&copy).seq < end.seq) {
+    // It may end in the middle of a transaction that was not appended whole.
+    while (err == OK && chain_end(&chain).seq < end.seq) {
         err = chain_copy_step(&copy, TRY_MS);
         if (err == ERR_AGAIN && may_go_on(h))
             err = OK;
@@ -206,7 +240,7 @@ static enum err append(struct chain_host *h, struct str changes)
 {
     enum err err;
 
-    set_append(h, clock_mono_us());
+    set_append(h, clock_boot_us());
     err = chain_append(&h->chain, changes, may_go_on, h);
     uv_mutex_lock(&h->mutex);
     h->append_from_us = 0;
@@ -217,9 +251,10 @@ static enum err append(struct chain_host *h, struct str changes)
     }
     h->status.n_strays = chain_strays(&h->chain);
     uv_mutex_unlock(&h->mutex);
-    if (err == ERR_AGAIN || err == ERR_DENIED || err == ERR_GONE)
-        set_state(h, CHAIN_HOST_LOST, err);
-    return err == ERR_AGAIN || err == ERR_GONE ? ERR_DENIED : err;
+    if (err == OK || err == ERR_FULL || err == ERR_TOOBIG)
+        return err;
+    set_state(h, CHAIN_HOST_LOST, err); // not known, or another one owns it
+    return ERR_DENIED;
 }
 
 static void leave_role(struct chain_host *h)
@@ -321,7 +356,7 @@ struct chain_host_status chain_host_status(struct chain_host *h)
     uv_mutex_lock(&h->mutex);
     status = h->status;
     if (h->append_from_us != 0)
-        status.append_us = clock_mono_us() - h->append_from_us + 1;
+        status.append_us = clock_boot_us() - h->append_from_us + 1;
     uv_mutex_unlock(&h->mutex);
     return status;
 }

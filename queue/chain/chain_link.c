@@ -216,9 +216,17 @@ static enum err on_commit(void *data, MDB_txn *txn, struct str changes)
                   "role ends",
                   "path=%s", log_quote(str_of(store_path(link->store))));
     }
-    return err == OK
-               ? chain_mark_put(link->store, txn, link->meta_db, &answer.end)
-               : err;
+    if (err != OK)
+        return err;
+    err = chain_mark_put(link->store, txn, link->meta_db, &answer.end);
+    if (err != OK) {
+        log_fatal("a transaction is in the chain, and cannot be committed; it "
+                  "is done again from there",
+                  "path=%s reason=%s",
+                  log_quote(str_of(store_path(link->store))),
+                  log_quote(str_of(err_str(err))));
+    }
+    return OK;
 }
 
 enum err chain_link_attach(const struct queue_config *config, unsigned i,
