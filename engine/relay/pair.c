@@ -384,6 +384,16 @@ static void enter_list(struct pair *p, struct pair_list *list)
     list->first = p;
 }
 
+// All but the lead's connection, whose handle may fail.
+static void init_handles(struct pair *p, uv_loop_t *loop)
+{
+    uv_tcp_init(loop, &p->client.tcp);
+    uv_timer_init(loop, &p->timer);
+    p->timer.data = p;
+    init_side(&p->client, p, &p->lead);
+    init_side(&p->lead, p, &p->client);
+}
+
 enum err pair_start(uv_loop_t *loop, struct pair_list *list, int client_fd,
                     const struct sockaddr *lead, struct str greeting,
                     const struct pair_events *events, void *data)
@@ -396,11 +406,7 @@ enum err pair_start(uv_loop_t *loop, struct pair_list *list, int client_fd,
         errno = -rc;
         return ERR_IO;
     }
-    uv_tcp_init(loop, &p->client.tcp);
-    uv_timer_init(loop, &p->timer);
-    p->timer.data = p;
-    init_side(&p->client, p, &p->lead);
-    init_side(&p->lead, p, &p->client);
+    init_handles(p, loop);
     p->events = events;
     p->data = data;
     p->client_fd = client_fd;

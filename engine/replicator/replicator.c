@@ -266,12 +266,12 @@ static void know_self(struct replicator *r)
 
 static void tell_relay(struct relay_link *link)
 {
-    const struct config *config = link->replicator->config;
-    struct lead_address to = { .wants_clients = config->cluster_nodes.n > 0 };
+    struct lead_address to = { .api = STR_EMPTY };
     struct lead_view view;
 
     if (link->channel == NULL)
         return;
+    to.wants_clients = link->replicator->config->cluster_nodes.n > 0;
     view = lead_view(link->replicator->lead);
     // Its own address would lead back to the relay.
     if (view.is_lead_known &&

@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import struct
+import shutil
 import subprocess
 import termios
 import time
@@ -366,6 +367,7 @@ def quickstart(tmp_path, *words):
     (tmp_path / "deploy").mkdir()
     script = (ROOT / "deploy/quickstart").read_text()
     (tmp_path / "deploy/quickstart").write_text(script)
+    shutil.copy(ROOT / "deploy/quickstart-parts", tmp_path / "deploy")
     for name, text in (("deploy/install-deps", "#!/bin/sh\n"), ("cmake", FAKE_CMAKE)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
