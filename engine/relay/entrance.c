@@ -184,7 +184,7 @@ static void let_in(struct entrance *e, int fd,
     *g = (struct guest){ .entrance = e, .source = source };
     e->n_guests++;
     source->n_guests++;
-    err = pair_start(e->loop, &e->pairs, fd, (const struct sockaddr *)&e->lead,
+    err = pair_start(&e->pairs, fd, (const struct sockaddr *)&e->lead,
                      buf_str(&greeting), &events, g);
     buf_clear(&greeting);
     if (err == OK)
@@ -275,6 +275,7 @@ struct entrance *entrance_new(uv_loop_t *loop, const struct config *config,
 
     e->options = *options;
     e->loop = loop;
+    e->pairs.loop = loop;
     e->config = config;
     e->refusals = refusals_new(
         loop, &(struct refusals_owner){

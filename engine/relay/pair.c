@@ -394,19 +394,19 @@ static void init_handles(struct pair *p, uv_loop_t *loop)
     init_side(&p->lead, p, &p->client);
 }
 
-enum err pair_start(uv_loop_t *loop, struct pair_list *list, int client_fd,
+enum err pair_start(struct pair_list *list, int client_fd,
                     const struct sockaddr *lead, struct str greeting,
                     const struct pair_events *events, void *data)
 {
     struct pair *p = xcalloc(1, sizeof(*p));
-    int rc = uv_tcp_init_ex(loop, &p->lead.tcp, lead->sa_family);
+    int rc = uv_tcp_init_ex(list->loop, &p->lead.tcp, lead->sa_family);
 
     if (rc != 0) {
         free(p);
         errno = -rc;
         return ERR_IO;
     }
-    init_handles(p, loop);
+    init_handles(p, list->loop);
     p->events = events;
     p->data = data;
     p->client_fd = client_fd;

@@ -22,8 +22,9 @@
 struct pair;
 struct sockaddr;
 
-// Pairs that are not closed yet; zeroed at first.
+// Pairs that are not closed yet; at first there is only the loop.
 struct pair_list {
+    uv_loop_t *loop; // on which they live; borrowed
     struct pair *first;
 };
 
@@ -39,9 +40,8 @@ struct pair_events {
 // connects to `lead`, which first gets `greeting`, at most a few hundred bytes. ERR_IO (errno):
 // no socket can be made, and `client_fd` stays the caller's. `events` and `list` must outlive
 // the pair; on_unreached() may run before this returns, on_ended() does not.
-MUST_CHECK enum err pair_start(uv_loop_t *loop, struct pair_list *list,
-                               int client_fd, const struct sockaddr *lead,
-                               struct str greeting,
+MUST_CHECK enum err pair_start(struct pair_list *list, int client_fd,
+                               const struct sockaddr *lead, struct str greeting,
                                const struct pair_events *events, void *data);
 
 // Ends pairs in which nobody seems to wait for anything: the lead spoke last, all of it has

@@ -210,6 +210,7 @@ class Cluster:
         ids = {i for p in self.producers for i, _ in p.accepted.values()}
         assert len(keys) == len(ids) == self.accepted, "two keys share an event"
         wait_for(lambda: not self.missing(keys), "all that was accepted is received")
+        self.wait_equal()  # the parts of a copy that catches up are at different points
         for node in self.nodes:
             books = wait_for(lambda node=node: self.settled(node), "nothing is pending")
             assert books["delivered"] == len(keys), books

@@ -306,11 +306,12 @@ static void come_to_the_end(struct world *w, uint64_t seed)
     for (size_t i = 0; i < 2 * (size_t)NODES; i++) {
         unsigned n_tries = 0;
 
-        while (follow(&w->nodes[i % NODES]) != ERR_NOTFOUND) {
-            if (++n_tries == FOLLOW_MAX) {
-                fail_msg("seed %llu: node %zu does not come to the end",
-                         (unsigned long long)seed, i % NODES);
-            }
+        while (follow(&w->nodes[i % NODES]) != ERR_NOTFOUND &&
+               n_tries < FOLLOW_MAX)
+            n_tries++;
+        if (n_tries == FOLLOW_MAX) {
+            fail_msg("seed %llu: node %zu does not come to the end",
+                     (unsigned long long)seed, i % NODES);
         }
     }
 }
