@@ -178,7 +178,10 @@ def test_the_nodes_of_a_cluster_have_settings_that_are_settings(objects):
     assert nodes["metadata"]["name"] == base["metadata"]["name"]
     assert nodes["spec"]["replicas"] == 3
     (container,) = nodes["spec"]["template"]["spec"]["containers"]
-    variables = {entry["name"]: entry.get("value", "posthorn-0") for entry in container["env"]}
+    of_the_pod = {"metadata.name": "posthorn-0", "status.podIP": "10.1.2.3"}
+    variables = {entry["name"]: entry["value"] if "value" in entry else of_the_pod.get(
+        entry["valueFrom"].get("fieldRef", {}).get("fieldPath"), "a secret")
+        for entry in container["env"]}
     servers = [thing for thing in yaml.safe_load_all((folder / "nats.yaml").read_text())]
     nats = next(thing for thing in servers if thing["kind"] == "StatefulSet")
     named = re.findall(r"(nats-\d)\.(\w+)", variables["POSTHORN_CLUSTER"])
