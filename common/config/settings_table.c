@@ -104,7 +104,7 @@ static const struct setting rows[] = {
       "URLs of the monitoring ports of the servers of the cluster, such as "
       "http://n1:8222,http://n2:8222; empty: port 8222 of each server." },
     { "cluster_max_bytes", TYPE_BYTES, AT(cluster_max_bytes), "8GiB", 256 * MiB,
-      MiB *GiB, false,
+      GiB * 1024 * 1024, false,
       "Room that the servers of the cluster keep for it, each of them: chosen "
       "by the node that starts first. A data directory may take a quarter." },
     { "cluster_nodes", TYPE_CIDRS, AT(cluster_nodes), "", 0, 0, true,
