@@ -308,6 +308,8 @@ static void damage_that_is_found_later_ends_one_role_at_a_time(void **state)
     (void)state;
     start("");
     wait_until_ready();
+    wait_for("dispatcher.1", "link sender.0",
+             1); // ready comes before the links
     write_script("dispatcher:damaged;");
     kill(pid_of("dispatcher.1", 1), SIGKILL);
     wait_for("dispatcher.1", "start", 2);
@@ -326,6 +328,7 @@ static void neighbours_hear_of_a_death_and_get_new_links(void **state)
     wait_until_ready();
     wait_for("dispatcher.0", "link sender.1", 1);
     wait_for("dispatcher.1", "link sender.1", 1);
+    wait_for("sender.1", "link dispatcher.1", 1);
     kill(pid_of("sender.1", 1), SIGKILL);
     wait_for("dispatcher.0", "link sender.1", 2);
     wait_for("dispatcher.1", "link sender.1", 2);
