@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import time
 import urllib.request
 
@@ -111,6 +112,17 @@ class Cluster:
                 return node
         return None
 
+    def follows(self, node):
+        """Whether the node's copy is at the end of every chain."""
+        sets = [word for setting in node.settings for word in ("--set", setting)]
+        said = subprocess.run([node.program, "cluster", "status", "--json", *sets, "--set",
+                               f"data_dir={node.data_dir}"], capture_output=True, text=True,
+                              timeout=60, check=False)
+        name = next(s[5:] for s in node.settings if s.startswith("node="))
+        parts = [part for shown in json.loads(said.stdout or "{}").get("nodes", ())
+                 if shown["node"] == name for part in shown["parts"]]
+        return bool(parts) and all(part["state"] == "follows" for part in parts)
+
     def others(self):
         return [pid for node in self.nodes if node is not self.lead()
                 for pid in node.roles()]
@@ -184,6 +196,7 @@ def make_copy(cluster, count):
     """Seconds until a new node has all that there is."""
     began = time.monotonic()
     node = cluster.add()
+    wait_until("a new node has all", 300, lambda: cluster.follows(node))
     took = time.monotonic() - began
     size = sum(disk_bytes(node.data_dir).values())
     note(f"a new node: {took:.1f} s for {count:,} deliveries, {size / 2**20:.0f} MiB")
@@ -205,6 +218,8 @@ def measure(bench, n_nodes, count, receiver):
         result["planned_s"] = take_over(cluster, receiver, signal.SIGTERM)
         result["killed_s"] = take_over(cluster, receiver, signal.SIGKILL)
         result["copy"] = make_copy(cluster, count * len(rows))
+        wait_until("all nodes follow", 60, lambda: all(
+            node is cluster.lead() or cluster.follows(node) for node in cluster.nodes))
     return result
 
 
