@@ -212,11 +212,6 @@ void lead_set_drained(struct lead *l, bool is_drained)
     set_flag(l, &l->is_drained, is_drained);
 }
 
-void lead_poke(struct lead *l)
-{
-    set_flag(l, &l->is_poked, true);
-}
-
 static void pause_ms(struct lead *l, int64_t ms)
 {
     uv_mutex_lock(&l->mutex);

@@ -64,9 +64,6 @@ void lead_roles_ended(struct lead *l);
 // This node does not become the lead any more; if it is, it leaves. False: it may again.
 void lead_set_drained(struct lead *l, bool is_drained);
 
-// The lease of the lead may be free: looks at once.
-void lead_poke(struct lead *l);
-
 // The lease of this node is given back, and the thread ends. Waits for that. The node must
 // not be the lead.
 void lead_stop(struct lead *l);

@@ -14,7 +14,6 @@
 struct node_requests {
     struct lead_config lead_config; // borrowed
     struct lead *lead;              // borrowed
-    const struct queue_config *queue;
 };
 
 // Serves the address of this node, on a thread of the journal. ERR_AGAIN: it cannot be

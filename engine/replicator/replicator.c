@@ -374,9 +374,7 @@ static void start_lead(struct replicator *r)
 
     if (lead_start(&lc, &r->lead) != OK)
         log_fatal("a thread cannot be started", "");
-    r->requests = (struct node_requests){ .lead_config = lc,
-                                          .lead = r->lead,
-                                          .queue = &r->queue };
+    r->requests = (struct node_requests){ .lead_config = lc, .lead = r->lead };
     buf_init(&why, 0);
     while (node_requests_serve(&r->requests) == ERR_AGAIN)
         wait_for(&n_tries, "requests", &why);

@@ -71,7 +71,6 @@ static enum err do_changes(struct chain_copy *copy, struct step *step,
     if (!e->is_last)
         return OK;
     step->mark = chain_end(copy->chain);
-    copy->n_transactions++;
     return row_changes_apply(copy->store, step->txn,
                              copy->parts.n_bytes > 0 ? buf_str(&copy->parts)
                                                      : e->changes);

@@ -23,8 +23,7 @@ struct chain_copy {
     unsigned meta_db;
     struct chain_point mark; // as committed
     struct buf parts;        // of a transaction that has not ended yet
-    uint64_t n_transactions;
-    bool is_sound; // the last error was of the chain, not of the copy
+    bool is_sound;           // the last error was of the chain, not of the copy
 };
 
 // Reads the mark, and sets the chain to it. ERR_NOTFOUND: the environment has no mark.

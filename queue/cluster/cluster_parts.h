@@ -30,7 +30,7 @@ struct cluster_job {
 // Makes a cluster of the data directory, which queue_prepare() has prepared: a snapshot of
 // each part, then the identity, with which the cluster is there. Nothing else may write to
 // the directory. ERR_EXISTS: the journal holds a cluster. On any error `why` holds a
-// sentence, and the directory is what it was.
+// sentence; the parts may have marks then, which cluster_detach() removes.
 MUST_CHECK enum err cluster_import(const struct cluster_job *job,
                                    struct buf *why);
 
@@ -51,8 +51,8 @@ MUST_CHECK enum err cluster_join(const struct cluster_job *job,
 MUST_CHECK enum err cluster_is_copy(const struct queue_config *config,
                                     bool *is_copy);
 
-// Puts a part aside, whose copy cannot follow its chain any more: the next cluster_join()
-// makes it anew. No process may have it open, but this one, which ends.
+// Removes a part whose copy cannot follow its chain any more: the next cluster_join() makes
+// it anew, from the last snapshot, which the caller has seen. No process may have it open, but this one, which ends.
 MUST_CHECK enum err cluster_drop_part(const struct queue_config *config,
                                       unsigned part);
 

@@ -136,7 +136,7 @@ MUST_CHECK static inline enum err journal_judge(struct journal *j,
 // chain has never had one). `id` is random, and of this entry alone. OK: it is stored as
 // durably as the journal can (synced by a majority), and *seq is its number. ERR_CONFLICT:
 // the chain's last entry is another one; whether this one was stored before that, the chain
-// itself tells. ERR_AGAIN: not known within `wait_ms`, or refused for now: the same call
+// itself tells. ERR_AGAIN: not known within `wait_ms`, or refused because nothing can be stored at this moment: the same call
 // with the same id tells, and appends if it was not stored. Until then the entry may still
 // turn up. ERR_FULL: no room, and it is not stored. ERR_TOOBIG: longer than
 // JOURNAL_ENTRY_BYTES.

@@ -68,7 +68,7 @@ void mean_cut(struct journal *j, bool is_cut);
 void mean_advance_ms(struct mean_world *w, int64_t ms);
 
 // The truth: the i-th entry that was ever accepted in the chain, also if it was trimmed.
-// `out->bytes` is borrowed until the world ends. False: there are not so many.
+// `out->bytes` is borrowed until the world ends. False: the chain has i entries or fewer.
 bool mean_truth(struct mean_world *w, unsigned chain, size_t i,
                 struct journal_entry *out);
 
